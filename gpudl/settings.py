@@ -1,0 +1,166 @@
+"""The one table of settings: environment names, defaults, and the scoped override `gpudl.config`.
+
+| setting | environment | meaning |
+|---|---|---|
+| `debug` | `GPUDL_DEBUG` | 1 fallbacks, copies and compiles; 2 a line per kernel; 3 graphs; 4 generated source |
+| `validate` | `GPUDL_VALIDATE` | rerun every kernel against its reference and compare |
+| `kernels` | `GPUDL_KERNELS` | `cuda` (our own kernels), `numba` (their Numba twins) or `library` |
+| `device` | `GPUDL_DEVICE` | the default device |
+| `num_threads` | `GPUDL_NUM_THREADS` | threads of the CPU kernels; 0 means one per core |
+| `cache_dir` | `GPUDL_CACHE_DIR` | compiled kernels and downloaded data |
+| `data_dir` | `GPUDL_DATA` | where data sets are looked for first |
+| `pool_limit` | `GPUDL_POOL_LIMIT` | bytes of freed blocks the CPU allocator keeps; 0 means a quarter of the memory |
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import SettingError
+
+KernelChoice = Literal["cuda", "numba", "library"]
+
+
+def _integer(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool):
+            value = int(value)
+        number = int(value) if isinstance(value, (int, str)) else None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"an integer from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise ValueError("one of " + ", ".join(allowed))
+        return value
+
+    return parse
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, str):
+        if value.lower() not in {"0", "1", "true", "false", "yes", "no", ""}:
+            raise ValueError("0 or 1")
+        return value.lower() in {"1", "true", "yes"}
+    if not isinstance(value, (bool, int)):
+        raise ValueError("0 or 1")
+    return bool(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise ValueError("a string or a path")
+    return os.fspath(value)  # type: ignore[return-value]  # bytes paths are not used here
+
+
+def _default_cache() -> str:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~").expanduser() / ".cache")
+    return str(Path(base) / "gpudl")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table."""
+
+    env: str
+    default: Any
+    parse: Callable[[object], Any]
+    doc: str
+
+
+TABLE: dict[str, Setting] = {
+    "debug": Setting("GPUDL_DEBUG", 0, _integer(0, 9), "how much to print"),
+    "validate": Setting("GPUDL_VALIDATE", False, _switch, "rerun kernels against references"),
+    "kernels": Setting(
+        "GPUDL_KERNELS", "cuda", _choice("cuda", "numba", "library"), "which kernels run"
+    ),
+    "device": Setting("GPUDL_DEVICE", "cpu", _text, "the default device"),
+    "num_threads": Setting("GPUDL_NUM_THREADS", 0, _integer(0, 4096), "CPU threads, 0: all"),
+    "cache_dir": Setting("GPUDL_CACHE_DIR", None, _text, "kernels and data sets"),
+    "data_dir": Setting("GPUDL_DATA", "", _text, "where data sets lie"),
+    "pool_limit": Setting("GPUDL_POOL_LIMIT", 0, _integer(0, 2**62), "bytes kept by the pool"),
+}
+
+
+def _parse(name: str, value: object, source: str) -> Any:
+    row = TABLE.get(name)
+    if row is None:
+        raise SettingError("config", f"no setting {name!r}", remedy="one of " + ", ".join(TABLE))
+    try:
+        return row.parse(value)
+    except (ValueError, TypeError) as error:
+        raise SettingError(
+            "config", f"{source} is {value!r}", remedy=f"{name} takes {error}"
+        ) from None
+
+
+def _from_environment() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, row in TABLE.items():
+        text = os.environ.get(row.env)
+        values[name] = row.default if text is None else _parse(name, text, row.env)
+    if values["cache_dir"] is None:
+        values["cache_dir"] = _default_cache()
+    return values
+
+
+class Settings(threading.local):
+    """The values in force on this thread: the environment's, as overridden by `config`."""
+
+    debug: int
+    validate: bool
+    kernels: KernelChoice
+    device: str
+    num_threads: int
+    cache_dir: str
+    data_dir: str
+    pool_limit: int
+
+    def __init__(self) -> None:
+        self.__dict__.update(_from_environment())
+
+
+settings = Settings()
+_observers: list[Callable[[], None]] = []
+
+
+def on_change(observer: Callable[[], None]) -> None:
+    """Call `observer` after every change of a setting (dispatch caches what it chose)."""
+    _observers.append(observer)
+
+
+def _update(values: dict[str, Any]) -> None:
+    settings.__dict__.update(values)
+    for observer in _observers:
+        observer()
+
+
+@contextmanager
+def config(**overrides: object) -> Iterator[None]:
+    """Override settings inside a `with` block, on this thread.
+
+    Keyword arguments are names of the table of settings (`gpudl/settings.py`). Raises `SettingError` for an unknown
+    name or a value it does not take, before anything is changed.
+
+    >>> import gpudl as gd
+    >>> with gd.config(kernels="library"):
+    ...     y = gd.ones(3).sum()
+    """
+    parsed = {name: _parse(name, value, name) for name, value in overrides.items()}
+    before = {name: getattr(settings, name) for name in parsed}
+    _update(parsed)
+    try:
+        yield
+    finally:
+        _update(before)
