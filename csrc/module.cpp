@@ -1,0 +1,13 @@
+// gpudl._C: the native functions, a family a file. They know NumPy arrays and plain numbers, no class of gpudl.
+#include <pybind11/pybind11.h>
+
+namespace gpudl {
+void bind_parallel(pybind11::module_& m);
+void bind_pool(pybind11::module_& m);
+}  // namespace gpudl
+
+PYBIND11_MODULE(_C, m) {
+    m.doc() = "Native kernels, thread pool and block cache of gpudl.";
+    gpudl::bind_parallel(m);
+    gpudl::bind_pool(m);
+}
