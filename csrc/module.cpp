@@ -4,10 +4,12 @@
 namespace gpudl {
 void bind_parallel(pybind11::module_& m);
 void bind_pool(pybind11::module_& m);
+void bind_philox(pybind11::module_& m);
 }  // namespace gpudl
 
 PYBIND11_MODULE(_C, m) {
     m.doc() = "Native kernels, thread pool and block cache of gpudl.";
     gpudl::bind_parallel(m);
     gpudl::bind_pool(m);
+    gpudl::bind_philox(m);
 }

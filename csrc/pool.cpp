@@ -63,28 +63,25 @@ public:
     void* take(const Class& c) {
         {
             std::lock_guard<std::mutex> lock(mutex_);
-            stats_.allocated += c.bytes;
-            stats_.peak = std::max(stats_.peak, stats_.allocated);
             auto& list = free_[c.index];
             if (!list.empty()) {
                 void* p = list.back().address;
                 list.pop_back();
                 stats_.cached -= c.bytes;
                 ++stats_.hits;
+                count(c.bytes);
                 return p;
             }
-            ++stats_.misses;
         }
         void* p = map(c.bytes);
         if (p == nullptr) {
             release_all();
             p = map(c.bytes);
         }
-        if (p == nullptr) {
-            std::lock_guard<std::mutex> lock(mutex_);
-            stats_.allocated -= c.bytes;
-            throw std::bad_alloc();
-        }
+        if (p == nullptr) throw std::bad_alloc();
+        std::lock_guard<std::mutex> lock(mutex_);
+        ++stats_.misses;
+        count(c.bytes);
         return p;
     }
 
@@ -168,6 +165,11 @@ private:
         madvise(start + head, static_cast<size_t>(bytes), MADV_HUGEPAGE);
 #endif
         return start + head;
+    }
+
+    void count(int64_t bytes) {
+        stats_.allocated += bytes;
+        stats_.peak = std::max(stats_.peak, stats_.allocated);
     }
 
     // Unmaps the least recently freed blocks until at most `keep` bytes are cached. The lock is held.
