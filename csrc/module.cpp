@@ -5,6 +5,7 @@ namespace gpudl {
 void bind_parallel(pybind11::module_& m);
 void bind_pool(pybind11::module_& m);
 void bind_philox(pybind11::module_& m);
+void bind_optim(pybind11::module_& m);
 }  // namespace gpudl
 
 PYBIND11_MODULE(_C, m) {
@@ -12,4 +13,5 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_parallel(m);
     gpudl::bind_pool(m);
     gpudl::bind_philox(m);
+    gpudl::bind_optim(m);
 }

@@ -392,6 +392,12 @@ PyObject* py_empty_strided(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     return array;
 }
 
+py::tuple tuple_of(const Shape& values) {
+    py::tuple out(values.size());
+    for (size_t i = 0; i < values.size(); ++i) out[i] = py::int_(values[i]);
+    return out;
+}
+
 PyMethodDef kMethods[] = {
     {"empty", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_empty)), METH_FASTCALL,
      "empty(shape, dtype) -> uninitialised array in C order, from the block cache when it is large."},
@@ -412,7 +418,7 @@ py::array empty(const Shape& shape, const py::dtype& dtype) {
 
 py::array empty_strided(const Shape& shape, const Shape& strides, const py::dtype& dtype) {
     PyObject* args[3] = {nullptr, nullptr, dtype.ptr()};
-    const py::tuple dims = py::cast(shape).cast<py::tuple>(), steps = py::cast(strides).cast<py::tuple>();
+    const py::tuple dims = tuple_of(shape), steps = tuple_of(strides);
     args[0] = dims.ptr();
     args[1] = steps.ptr();
     PyObject* array = py_empty_strided(nullptr, args, 3);

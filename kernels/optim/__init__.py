@@ -1,0 +1,1 @@
+"""Optimizer steps over flat buffers: one pass over memory for a whole group of parameters."""
