@@ -6,6 +6,7 @@
 #include "parallel.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -201,22 +202,35 @@ private:
     std::exception_ptr error_;
 };
 
-// NumPy's BLAS has a pool of its own; a wheel's OpenBLAS carries one of these names. Needs the path of the loaded library,
-// because NumPy loads it without making its symbols global.
-bool set_blas_threads(const std::string& library, int n) {
-    void* handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_LOCAL);
-    if (handle == nullptr) return false;
+// NumPy's BLAS has a pool of its own, in a library that NumPy loads without making its symbols global: look through the
+// loaded libraries for one whose name says BLAS and which offers one of these calls.
+bool set_blas_threads(int n) {
+    std::vector<std::string> libraries;
+    dl_iterate_phdr(
+        [](struct dl_phdr_info* info, size_t, void* out) {
+            static_cast<std::vector<std::string>*>(out)->emplace_back(info->dlpi_name);
+            return 0;
+        },
+        &libraries);
     bool found = false;
-    for (const char* name : {"scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads",
-                             "openblas_set_num_threads64_", "openblas_set_num_threads", "MKL_Set_Num_Threads",
-                             "bli_thread_set_num_threads"}) {
-        if (void* symbol = dlsym(handle, name)) {
-            reinterpret_cast<void (*)(int)>(symbol)(n);
-            found = true;
-            break;
+    for (const std::string& path : libraries) {
+        const std::string name = path.substr(path.rfind('/') + 1);
+        if (name.find("blas") == std::string::npos && name.find("mkl_rt") == std::string::npos &&
+            name.find("blis") == std::string::npos)
+            continue;
+        void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_LOCAL);
+        if (handle == nullptr) continue;
+        for (const char* call : {"scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads",
+                                 "openblas_set_num_threads64_", "openblas_set_num_threads", "MKL_Set_Num_Threads",
+                                 "bli_thread_set_num_threads"}) {
+            if (void* symbol = dlsym(handle, call)) {
+                reinterpret_cast<void (*)(int)>(symbol)(n);
+                found = true;
+                break;
+            }
         }
+        dlclose(handle);
     }
-    dlclose(handle);
     return found;
 }
 
@@ -236,10 +250,11 @@ void detail::run_chunks(int64_t chunks, ChunkFn fn, void* context) { Pool::get()
 void bind_parallel(pybind11::module_& m) {
     namespace py = pybind11;
     m.def("get_num_threads", &num_threads, "Threads that one native kernel may use.");
-    m.def("set_num_threads", &set_num_threads, py::arg("n"), py::call_guard<py::gil_scoped_release>(),
-          "Sets the size of the thread pool, 1 to 1024.");
-    m.def("set_blas_threads", &set_blas_threads, py::arg("library"), py::arg("n"),
-          "Sets the thread count of the loaded BLAS library at this path; False when it offers no such call.");
+    m.def("set_num_threads", [](int n) {
+        set_num_threads(n);
+        return set_blas_threads(n);
+    }, py::arg("n"), py::call_guard<py::gil_scoped_release>(),
+          "Sets the threads of the pool, 1 to 1024, and of NumPy's BLAS; True when that was found.");
 }
 
 }  // namespace gpudl

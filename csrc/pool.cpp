@@ -286,7 +286,7 @@ int read_ints(PyObject* object, Py_intptr_t* out, const char* what) {
     return static_cast<int>(n);
 }
 
-// Element count times item size, or -1 with an error set.
+// Element count times item size, or -1 with an error set. As in NumPy, the extents of an empty array must fit too.
 int64_t checked_bytes(const Py_intptr_t* dims, int ndim, int64_t itemsize) {
     int64_t bytes = itemsize;
     bool is_empty = false;
@@ -296,15 +296,12 @@ int64_t checked_bytes(const Py_intptr_t* dims, int ndim, int64_t itemsize) {
             return -1;
         }
         is_empty = is_empty || dims[i] == 0;
-    }
-    if (is_empty) return 0;
-    for (int i = 0; i < ndim; ++i) {
-        if (__builtin_mul_overflow(bytes, static_cast<int64_t>(dims[i]), &bytes)) {
+        if (dims[i] != 0 && __builtin_mul_overflow(bytes, static_cast<int64_t>(dims[i]), &bytes)) {
             PyErr_SetString(PyExc_MemoryError, "empty: the size in bytes does not fit in 64 bits");
             return -1;
         }
     }
-    return bytes;
+    return is_empty ? 0 : bytes;
 }
 
 // The bytes that a strided layout reaches over; refuses layouts that overlap or leave the block, with an error set.
