@@ -6,6 +6,8 @@ void bind_parallel(pybind11::module_& m);
 void bind_pool(pybind11::module_& m);
 void bind_philox(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
+void bind_layout(pybind11::module_& m);
+void bind_conv(pybind11::module_& m);
 }  // namespace gpudl
 
 PYBIND11_MODULE(_C, m) {
@@ -14,4 +16,6 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_pool(m);
     gpudl::bind_philox(m);
     gpudl::bind_optim(m);
+    gpudl::bind_layout(m);
+    gpudl::bind_conv(m);
 }

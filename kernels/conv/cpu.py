@@ -1,0 +1,106 @@
+"""Convolution on the CPU: channels-last implicit GEMM (`csrc/conv.cpp`), one to three spatial axes.
+
+x (N, C, *S), w (O, C / groups, *K), g and the result (N, O, *S'). `padding` holds a (low, high) pair for each axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpudl import _C
+from gpudl.errors import ShapeError
+
+from ..layout import Array, contiguous, empty_channels_last, packed_pixels, pixels_last, takes
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+def _aligned(w: Array) -> Array:
+    whole = all(stride % w.itemsize == 0 for stride in w.strides)
+    return w if w.flags.aligned and whole else contiguous(w)
+
+
+def _output(
+    op: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: Pairs,
+    dilation: tuple[int, ...],
+) -> tuple[int, ...]:
+    spatial = []
+    for n, k, s, (low, high), d in zip(
+        x_shape[2:], w_shape[2:], stride, padding, dilation, strict=True
+    ):
+        room = n + low + high - d * (k - 1) - 1
+        if room < 0:
+            raise ShapeError(
+                op,
+                f"the kernel spans {d * (k - 1) + 1}, more than the padded axis of {n + low + high}",
+                remedy="a smaller kernel or dilation, or more padding",
+                x_shape=x_shape,
+                w_shape=w_shape,
+            )
+        spatial.append(room // s + 1)
+    return (x_shape[0], w_shape[0], *spatial)
+
+
+def conv(
+    x: Array,
+    w: Array,
+    *,
+    stride: tuple[int, ...],
+    padding: Pairs,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Any:
+    """(N, O, *S') in channels-last memory."""
+    if not takes(x, w) or not 3 <= x.ndim <= 5:
+        return NotImplemented
+    shape = _output("conv", x.shape, w.shape, stride, padding, dilation)
+    y, last = empty_channels_last(shape, x.dtype)
+    low = [pair[0] for pair in padding]
+    _C.conv_fwd(pixels_last(x), _aligned(w), last, list(stride), low, list(dilation), groups)
+    return y
+
+
+def conv_dgrad(
+    g: Array,
+    w: Array,
+    *,
+    x_shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: Pairs,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Any:
+    """The gradient with respect to x: (N, C, *S) in channels-last memory."""
+    if not takes(g, w) or not 3 <= g.ndim <= 5:
+        return NotImplemented
+    gx, last = empty_channels_last(tuple(x_shape), g.dtype)
+    low = [pair[0] for pair in padding]
+    _C.conv_dgrad(pixels_last(g), _aligned(w), last, list(stride), low, list(dilation), groups)
+    return gx
+
+
+def conv_wgrad(
+    g: Array,
+    x: Array,
+    *,
+    w_shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: Pairs,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Any:
+    """The gradient with respect to w: (O, C / groups, *K), OHWI in memory."""
+    if not takes(g, x) or not 3 <= g.ndim <= 5:
+        return NotImplemented
+    last = _C.empty((w_shape[0], *w_shape[2:], w_shape[1]), g.dtype)
+    low = [pair[0] for pair in padding]
+    _C.conv_wgrad(
+        packed_pixels(g), pixels_last(x), last, list(stride), low, list(dilation), groups
+    )
+    return np.moveaxis(last, -1, 1)

@@ -1,0 +1,61 @@
+"""Layouts on the CPU: channels-last memory under logical NC... shapes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gpudl import _C
+
+Array = np.ndarray[Any, np.dtype[Any]]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def takes(*arrays: Array) -> bool:
+    """Whether the native kernels take these: all float32 or all float64, in this machine's byte order."""
+    first = arrays[0].dtype
+    return first in FLOATS and all(x.dtype == first for x in arrays)
+
+
+def contiguous(x: Array) -> Array:
+    """`x` in C order and aligned, a copy only if it is not."""
+    return x if x.flags.c_contiguous and x.flags.aligned else np.ascontiguousarray(x).copy()
+
+
+def _channels_last_strides(x: Array) -> bool:
+    item = x.itemsize
+    return (
+        x.flags.aligned
+        and (x.shape[1] == 1 or x.strides[1] == item)
+        and all(stride % item == 0 for stride in x.strides)
+    )
+
+
+def pixels_last(x: Array) -> Array:
+    """(N, *S, C) view of the (N, C, *S) array `x` whose channels are contiguous; a copy where they are not."""
+    if _channels_last_strides(x):
+        return np.moveaxis(x, 1, -1)
+    return packed_pixels(x)
+
+
+def packed_pixels(x: Array) -> Array:
+    """The (N, *S, C) array of `x` (N, C, *S) in C order; a view if the memory is already so."""
+    view = np.moveaxis(x, 1, -1)
+    if view.flags.c_contiguous and x.flags.aligned:
+        return view
+    out = _C.empty(view.shape, x.dtype)
+    if x.flags.c_contiguous and x.flags.aligned:
+        pixels = math.prod(x.shape[2:])
+        planes = x.reshape(x.shape[0], x.shape[1], pixels)
+        _C.to_channels_last(planes, out.reshape(x.shape[0], pixels, x.shape[1]))
+    else:
+        out[...] = view
+    return out
+
+
+def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """An uninitialised (N, C, *S) array with channels-last memory, and its C-ordered (N, *S, C) view."""
+    last = _C.empty((shape[0], *shape[2:], shape[1]), dtype)
+    return np.moveaxis(last, -1, 1), last
