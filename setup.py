@@ -1,7 +1,8 @@
-"""Drives CMake for the extension `gpudl._C`; everything else is in pyproject.toml and CMakeLists.txt.
+"""Drives CMake for the extension `gpudl._C`; the rest is in pyproject.toml and CMakeLists.txt.
 
-The extension is optional. Without a C++ compiler or Python.h the installation goes on, says so, and gpudl works, slower.
-GPUDL_EXTENSION=required makes a failed build an error, GPUDL_EXTENSION=skip leaves the extension out.
+The extension is optional. Without a C++ compiler or Python.h the installation goes on, says so,
+and gpudl works, slower. GPUDL_EXTENSION=required makes a failed build an error,
+GPUDL_EXTENSION=skip leaves the extension out.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class CMakeBuild(build_ext):
             target.unlink(missing_ok=True)
             lines = [
                 f"gpudl: installing WITHOUT the C++ extension: {error}",
-                "gpudl: everything works, but slower on the CPU; install what is missing and reinstall.",
+                "gpudl: everything works, slower; install what is missing and reinstall.",
             ]
             print("\n".join(lines), file=sys.stderr, flush=True)
 

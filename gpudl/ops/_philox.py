@@ -1,10 +1,12 @@
-"""Philox 4x32-10 and the draws made of it, in array functions: the reference of the native and the GPU kernels.
+"""Philox 4x32-10 and the draws made of it, in array functions: the reference of the native and
+the GPU kernels.
 
-key = a 64-bit seed, counter = (64-bit block number, 64-bit stream). Lane `l` of block `b` is word `4 b + l` of the stream,
-so every element can be computed alone. Only `+ - * /` and `sqrt` of IEEE 754 are used, in a fixed order, so that every
-device gives the same bits.
+key = a 64-bit seed, counter = (64-bit block number, 64-bit stream). Lane `l` of block `b` is word
+`4 b + l` of the stream, so every element can be computed alone. Only `+ - * /` and `sqrt` of IEEE
+754 are used, in a fixed order, so that every device gives the same bits.
 
-Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Box and Muller 1958.
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Box
+and Muller 1958.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 def blocks_used(n: int, words: int) -> int:
-    """Blocks that a draw of `n` elements uses, at `words` 32-bit words an element: how far a generator moves on."""
+    """Blocks that a draw of `n` elements uses, at `words` 32-bit words an element: how far a
+    generator moves on."""
     return -(-n * words // 4)
 
 
 def words_per_element(kind: str, dtype: np.dtype[Any] | None = None, span: int = 0) -> int:
-    """32-bit words that one element of a draw takes: `kind` is bits, uniform, normal, randint or permutation."""
+    """32-bit words that one element of a draw takes: `kind` is bits, uniform, normal, randint or
+    permutation."""
     if kind == "bits":
         return 1
     if kind in ("uniform", "normal"):
@@ -90,7 +94,8 @@ def _horner(z: Array, fractions: list[tuple[int, int]], real: Any) -> Array:
 def log_series(x: Array) -> Array:
     """ln x of positive normal numbers, within 1 ulp of the result.
 
-    x = 2^e m with m in [sqrt(1/2), sqrt(2)); with f = m - 1 and s = f / (2 + f), ln m = 2 atanh s = f - s (f - R).
+    x = 2^e m with m in [sqrt(1/2), sqrt(2)); with f = m - 1 and s = f / (2 + f), ln m = 2 atanh s
+    = f - s (f - R).
     """
     single = x.dtype == np.float32
     real = x.dtype.type
@@ -111,7 +116,7 @@ def log_series(x: Array) -> Array:
 
 
 def sincos_series(t: Array) -> tuple[Array, Array]:
-    """(sin t, cos t) on [-pi/4, pi/4], within 1 ulp of the result."""
+    """(sin t, cos t) on [-pi/4, pi/4], within 1.5 ulp of the result."""
     real = t.dtype.type
     z = t * t
     top = 9 if t.dtype == np.float32 else 17
@@ -125,10 +130,11 @@ def sincos_series(t: Array) -> tuple[Array, Array]:
 
 
 def normal(xp: Any, seed: int, stream: int, offset: int, n: int, dtype: Any) -> Array:
-    """Standard normal numbers by the Box-Muller transform of neighbouring words, within 4 ulp of exact arithmetic.
+    """Standard normal numbers by the Box-Muller transform of neighbouring words, within 4 ulp of
+    exact arithmetic.
 
-    Of a pair of words, the first gives the radius sqrt(-2 ln u), u in (0, 1], and the second the angle, split on the
-    integers into a number of quarter turns and a rest in [-1/8, 1/8] turns.
+    Of a pair of words, the first gives the radius sqrt(-2 ln u), u in (0, 1], and the second the
+    angle, split on the integers into a number of quarter turns and a rest in [-1/8, 1/8] turns.
     """
     dtype = np.dtype(dtype)
     real = dtype.type
@@ -158,8 +164,8 @@ def _mul_high(a: Array, b: int) -> Array:
 def randint(xp: Any, seed: int, stream: int, offset: int, n: int, low: int, high: int) -> Array:
     """int64[n] of [low, high): low + floor(word * range / 2^bits).
 
-    The word has 64 bits for ranges up to 2^32 and 128 (a whole block) beyond, so that the probability of a value is off
-    by at most one part in 2^32.
+    The word has 64 bits for ranges up to 2^32 and 128 (a whole block) beyond, so that the
+    probability of a value is off by at most one part in 2^32.
     """
     span = high - low
     base = np.uint64(low & _MASK64)

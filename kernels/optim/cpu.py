@@ -1,4 +1,5 @@
-"""Optimizer steps on the CPU: the native kernels where the extension is there, else the NumPy reference.
+"""Optimizer steps on the CPU: the native kernels where the extension is there, else the NumPy
+reference.
 
 Both take the same arguments (see `reference`), update in place and give the same bits.
 """

@@ -1,9 +1,12 @@
-"""Optimizer steps in NumPy, in place, with PyTorch's formulas: the reference of the native kernels, equal in every bit.
+"""Optimizer steps in NumPy, in place, with PyTorch's formulas: the reference of the native
+kernels, equal in every bit.
 
-Buffers are 1-D, contiguous, of one dtype (float32 or float64) and one length. `segments` lists the (start, stop) ranges
-to update, in order and without overlap; None means all. Scalars are computed in double and rounded once.
+Buffers are 1-D, contiguous, of one dtype (float32 or float64) and one length. `segments` lists
+the (start, stop) ranges to update, in order and without overlap; None means all. Scalars are
+computed in double and rounded once.
 
-Source: torch.optim's single-tensor forms; Kingma and Ba 2015, Loshchilov and Hutter 2019, Reddi et al. 2018, Hinton 2012.
+Source: torch.optim's single-tensor forms; Kingma and Ba 2015, Loshchilov and Hutter 2019, Reddi
+et al. 2018, Hinton 2012.
 """
 
 from __future__ import annotations
@@ -151,7 +154,8 @@ def rmsprop(
 
 
 def sumsq(g: Array, *, segments: Segments = None) -> float:
-    """Sum of squares in double: blocks of 16,384 elements, eight running sums in each, so the order is fixed."""
+    """Sum of squares in double: blocks of 16,384 elements, eight running sums in each, so the
+    order is fixed."""
     total = 0.0
     for s in _slices(segments, g.size):
         x = g[s].astype(np.float64)

@@ -1,6 +1,8 @@
-"""Philox draws of the extension: 1-D arrays that are a function of (seed, stream, block offset) alone.
+"""Philox draws of the extension: 1-D arrays that are a function of (seed, stream, block offset)
+alone.
 
-The reference is `gpudl.ops._philox`, equal in every bit. Dtypes that have no native draw give `NotImplemented`.
+The reference is `gpudl.ops._philox`, equal in every bit. Dtypes that have no native draw give
+`NotImplemented`.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from gpudl import _C
 
 Array = np.ndarray[Any, Any]
