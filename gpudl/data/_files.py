@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _mnist_file(name: str, root: str | os.PathLike[str] | None) -> Path:
     return _cached("load_mnist", f"mnist/{name}.gz", urls, _MNIST_SHA256[name], _MNIST_MAX_BYTES)
 
 
-def _given(folder: str, names: Any, root: str | os.PathLike[str] | None) -> Path | None:
+def _given(folder: str, names: Sequence[str], root: str | os.PathLike[str] | None) -> Path | None:
     """The user's own file, in `root` or in the data folder of the settings."""
     if root is not None:
         places = [Path(root), Path(root) / folder]
@@ -123,7 +124,7 @@ def _given(folder: str, names: Any, root: str | os.PathLike[str] | None) -> Path
     return None
 
 
-def _cached(op: str, name: str, urls: Any, digest: str, max_bytes: int) -> Path:
+def _cached(op: str, name: str, urls: Sequence[str], digest: str, max_bytes: int) -> Path:
     target = Path(settings.cache_dir) / "data" / name
     try:
         return fetch(op, urls, target, partial(_check, op, digest, max_bytes), max_bytes)

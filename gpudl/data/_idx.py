@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def read_idx(path: Path) -> np.ndarray[Any, Any]:
         raise DataError("read_idx", f"cannot read {path}: {error}") from error
 
 
-def _parse(file: IO[bytes], path: Path) -> np.ndarray[Any, Any]:
+def _parse(file: BufferedIOBase, path: Path) -> np.ndarray[Any, Any]:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _DTYPES or not 1 <= head[3] <= 8:
         raise DataError(

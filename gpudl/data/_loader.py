@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Protocol
@@ -205,7 +206,7 @@ class DataLoader:
         return _Pass(self)
 
     def __len__(self) -> int:
-        order = self.dataset if self._stream else (self.batch_sampler or self.sampler)
+        order = self.dataset if self._stream else self._sampler()
         if not hasattr(order, "__len__"):
             raise ArgumentTypeError(
                 "DataLoader", f"{type(order).__name__} has no length", remedy="define __len__ on it"
@@ -324,28 +325,12 @@ class _Pass:
         )
         try:
             self._runner.begin(self._run)
-            self._jobs = self._plan()
+            self._jobs = _plan(loader, self._run, self._epoch, self._next)
             if loader.num_workers:
                 self._fill()
         except BaseException:
             self._fail()
             raise
-
-    def _plan(self) -> Iterator[Job]:
-        loader, run, epoch, start = self._loader, self._run, self._epoch, self._next
-        if loader._stream:
-            number = start
-            while True:
-                yield Job(run, epoch, number)
-                number += 1
-        order = loader._sampler()
-        if hasattr(order, "set_epoch"):
-            order.set_epoch(epoch)
-        loader._sampler_state = loader._state_of_sampler()
-        batched = loader.batch_size is not None
-        for number, indices in enumerate(order):
-            if number >= start:
-                yield Job(run, epoch, number, list(indices) if batched else indices)
 
     def _fill(self) -> None:
         while self._under_way < self._ahead and (job := next(self._jobs, None)) is not None:
@@ -393,6 +378,21 @@ class _Pass:
         self._end()
         if self._kept:
             self._loader._drop_kept()
+
+
+def _plan(loader: DataLoader, run: int, epoch: int, start: int) -> Iterator[Job]:
+    """The jobs of a pass. It does not hold the pass, which would then outlive its last user."""
+    if loader._stream:
+        for number in itertools.count(start):
+            yield Job(run, epoch, number)
+    order = loader._sampler()
+    if hasattr(order, "set_epoch"):
+        order.set_epoch(epoch)
+    loader._sampler_state = loader._state_of_sampler()
+    batched = loader.batch_size is not None
+    for number, indices in enumerate(order):
+        if number >= start:
+            yield Job(run, epoch, number, list(indices) if batched else indices)
 
 
 def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def load_tinyshakespeare(root: str | os.PathLike[str] | None = None) -> str:
     return _files.tinyshakespeare(root)
 
 
-def _scaled(images: np.ndarray, largest: int) -> np.ndarray:  # type: ignore[type-arg]
+def _scaled(images: np.ndarray[Any, Any], largest: int) -> np.ndarray[Any, Any]:
     scaled = images[:, np.newaxis].astype(np.float32)
     scaled /= np.float32(largest)
     return scaled
