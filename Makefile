@@ -1,4 +1,64 @@
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3.14 python3,$(shell command -v $(p) 2>/dev/null)))
+# make demo       install into .venv, train a network on handwritten digits, write demo/report.html
+# make test       install, lint, type check and the fast tests     make test-full    every test
+# make ext        rebuild the C++ extension in place                make test-pythons every Python on this machine
+# make bench      the benchmark                                     make clean        remove what these made
+#
+# PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
 
-ext:
-	GPUDL_EXTENSION=required CMAKE_BUILD_PARALLEL_LEVEL=2 $(PYTHON) setup.py -q build_ext --inplace
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell sh scripts/find_python.sh)
+SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*)
+
+.PHONY: demo test test-full test-pythons ext bench lint typecheck format clean
+
+demo: $(VENV)/.train
+	@mkdir -p demo
+	$(BIN)/gpudl train cnn --data digits --report demo/report.html
+
+test: $(VENV)/.test lint typecheck
+	$(BIN)/python -m pytest -q -n 2
+
+test-full: $(VENV)/.test lint typecheck
+	$(BIN)/python -m pytest -q -n 2 -m ""
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+typecheck: $(VENV)/.test
+	PATH="$(abspath $(BIN)):$$PATH" sh scripts/typecheck.sh
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+test-pythons:
+	sh scripts/test_pythons.sh
+
+# The interpreter that runs setup.py needs setuptools, cmake and pybind11.
+ext: $(VENV)/.build
+	GPUDL_EXTENSION=required $(BIN)/python setup.py -q build_ext --inplace
+
+bench: $(VENV)/.train
+	$(BIN)/python -m bench
+
+# One stamp a set of extras; a change of the build files installs again.
+$(VENV)/.train: $(SOURCES) | $(BIN)/python
+	@sh scripts/install.sh $(BIN)/python train
+	@touch $@
+
+$(VENV)/.test: $(SOURCES) | $(BIN)/python
+	@sh scripts/install.sh $(BIN)/python test,train
+	@touch $@ $(VENV)/.train
+
+$(VENV)/.build: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q "setuptools>=77" "cmake>=3.18" ninja "pybind11>=3.0,<4"
+	@touch $@
+
+$(BIN)/python:
+	@sh scripts/check_system.sh "$(PYTHON)"
+	@"$(PYTHON)" -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) .venvs build dist demo gpudl.egg-info gpudl/_C.*.so
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find gpudl kernels tests -name __pycache__ -prune -exec rm -rf {} +

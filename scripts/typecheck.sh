@@ -1,0 +1,13 @@
+#!/bin/sh
+# mypy on the package as it is installed: a folder of links puts kernels/ where gpudl.kernels is imported from.
+set -e
+root=$(cd "$(dirname "$0")/.." && pwd)
+view=$root/build/typecheck
+rm -rf "$view"
+mkdir -p "$view/gpudl"
+for entry in "$root"/gpudl/*; do
+    ln -s "$entry" "$view/gpudl/"
+done
+ln -s "$root/kernels" "$view/gpudl/kernels"
+cd "$view"
+exec mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p gpudl
