@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._namespace.creation import asarray
 from ..dtypes import ALL
 from ..errors import ArgumentTypeError, CheckpointError
 from ..tensor import Tensor
@@ -83,8 +84,7 @@ def load(path: str | os.PathLike[str], device: Any = None) -> Any:
                 f"{target} has a tensor of dtype {array.dtype}, which tensors do not have",
                 remedy="gd.io.load_safetensors(path) gives NumPy arrays",
             )
-        tensor = Tensor(array)
-        return tensor if device is None else tensor.to(device)
+        return asarray(array, device=device)  # type: ignore[no-any-return]  # a tensor
 
     if _KEY in metadata:
         return Unpacker("load", arrays, to_tensor).value(metadata[_KEY])

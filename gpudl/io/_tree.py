@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -137,7 +136,7 @@ class Unpacker:
             return self._unpack(packed["tree"])
         except CheckpointError:
             raise
-        except (LookupError, TypeError, ValueError, RecursionError, binascii.Error) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(
                 self._op, f"its tree of values is damaged: {error!r:.200}"
             ) from None
