@@ -35,14 +35,14 @@ def fetch(op: str, urls: Sequence[str], target: Path, check: Check, max_bytes: i
 
     `check` raises `DataError`. Raises `DataError` naming every place that was tried.
     """
-    with contextlib.suppress(DataError, FileNotFoundError):
+    with contextlib.suppress(DataError, OSError):
         check(target)
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target.parent / f".{target.name}.lock"):
             # Another process may have brought it while this one waited.
-            with contextlib.suppress(DataError, FileNotFoundError):
+            with contextlib.suppress(DataError, OSError):
                 check(target)
                 return target
             return _from_any(op, urls, target, check, max_bytes)
