@@ -8,6 +8,10 @@ void bind_philox(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_layout(pybind11::module_& m);
 void bind_conv(pybind11::module_& m);
+void bind_pooling(pybind11::module_& m);
+void bind_norm(pybind11::module_& m);
+void bind_softmax(pybind11::module_& m);
+void bind_elementwise(pybind11::module_& m);
 }  // namespace gpudl
 
 PYBIND11_MODULE(_C, m) {
@@ -18,4 +22,8 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_optim(m);
     gpudl::bind_layout(m);
     gpudl::bind_conv(m);
+    gpudl::bind_pooling(m);
+    gpudl::bind_norm(m);
+    gpudl::bind_softmax(m);
+    gpudl::bind_elementwise(m);
 }

@@ -1,0 +1,8 @@
+// The elementwise functions that have a native loop.
+#pragma once
+
+namespace gpudl {
+
+enum class UnaryOp { relu, sigmoid, tanh, gelu, gelu_tanh, silu, erf, erfinv, exp, log };
+
+}  // namespace gpudl

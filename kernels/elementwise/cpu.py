@@ -1,0 +1,126 @@
+"""Elementwise functions on the CPU (`csrc/elementwise.cpp`): float32 and float64, in the memory order of the operand.
+
+In float32 exp, log, tanh, sigmoid and erf are within 4 ulp of the exact result; the double versions are the C library's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gpudl import _C
+
+from ..layout import Array, contiguous, takes
+
+
+def _dense(x: Array) -> Array:
+    """`x` without gaps, overlaps or negative strides, its axes in the same order; a copy only where needed."""
+    if x.flags.c_contiguous or _C.is_dense(x):
+        return x if x.flags.aligned else np.array(x, order="K")
+    return np.array(x, order="K", copy=True)
+
+
+def _like(x: Array) -> Array:
+    return _C.empty(x.shape, x.dtype) if x.flags.c_contiguous else _C.empty_strided(x.shape, x.strides, x.dtype)
+
+
+def _unary(name: str, x: Array) -> Any:
+    if not takes(x):
+        return NotImplemented
+    x = _dense(x)
+    out = _like(x)
+    getattr(_C, name)(x, out)
+    return out
+
+
+def _unary_bwd(name: str, g: Array, x: Array) -> Any:
+    if not takes(g, x) or g.shape != x.shape:
+        return NotImplemented
+    x = _dense(x)
+    if g.strides != x.strides or not g.flags.aligned:
+        aligned = _like(x)
+        aligned[...] = g
+        g = aligned
+    out = _like(x)
+    getattr(_C, name)(g, x, out)
+    return out
+
+
+def relu(x: Array) -> Any:
+    """max(x, 0); NaN stays."""
+    return _unary("relu", x)
+
+
+def relu_bwd(g: Array, y: Array) -> Any:
+    """g where the result y is positive or NaN, else 0."""
+    return _unary_bwd("relu_bwd", g, y)
+
+
+def sigmoid(x: Array) -> Any:
+    """1 / (1 + exp(-x)), accurate in both tails."""
+    return _unary("sigmoid", x)
+
+
+def tanh(x: Array) -> Any:
+    """The hyperbolic tangent."""
+    return _unary("tanh", x)
+
+
+def gelu(x: Array, approximate: str = "none") -> Any:
+    """x times the normal distribution function at x, or its `tanh` approximation; -0 at -inf."""
+    return _unary("gelu_tanh" if approximate == "tanh" else "gelu", x)
+
+
+def gelu_bwd(g: Array, x: Array, approximate: str = "none") -> Any:
+    """g times the derivative of `gelu` at x."""
+    return _unary_bwd("gelu_tanh_bwd" if approximate == "tanh" else "gelu_bwd", g, x)
+
+
+def silu(x: Array) -> Any:
+    """x * sigmoid(x); -0 at -inf."""
+    return _unary("silu", x)
+
+
+def silu_bwd(g: Array, x: Array) -> Any:
+    """g times the derivative of `silu` at x."""
+    return _unary_bwd("silu_bwd", g, x)
+
+
+def erf(x: Array) -> Any:
+    """The error function."""
+    return _unary("erf", x)
+
+
+def erfinv(x: Array) -> Any:
+    """The inverse of the error function: inf at 1, -inf at -1, NaN outside [-1, 1]."""
+    return _unary("erfinv", x)
+
+
+def exp(x: Array) -> Any:
+    """The exponential, gradual underflow included."""
+    return _unary("exp", x)
+
+
+def log(x: Array) -> Any:
+    """The natural logarithm: -inf at 0, NaN below."""
+    return _unary("log", x)
+
+
+def bias_add(x: Array, b: Array) -> Any:
+    """x (N, C, *S) + b (C,) along axis 1, in the layout of x."""
+    if not takes(x, b) or x.ndim < 2 or b.shape != x.shape[1:2]:
+        return NotImplemented
+    channels = x.shape[1]
+    last = np.moveaxis(x, 1, -1)
+    if last.flags.c_contiguous and x.flags.aligned:
+        out = _C.empty(last.shape, x.dtype)
+        shape = (math.prod(last.shape[:-1]), channels, 1)
+        _C.bias_add(last.reshape(shape), contiguous(b), out.reshape(shape))
+        return np.moveaxis(out, -1, 1)
+    x = contiguous(x)
+    out = _C.empty(x.shape, x.dtype)
+    shape = (x.shape[0], channels, math.prod(x.shape[2:]))
+    _C.bias_add(x.reshape(shape), contiguous(b), out.reshape(shape))
+    return out
