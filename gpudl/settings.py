@@ -132,18 +132,17 @@ class Settings(threading.local):
 
 
 settings = Settings()
-_observers: list[Callable[[], None]] = []
+_observers: list[Callable[[int], None]] = []
 
 
-def on_change(observer: Callable[[], None]) -> None:
-    """Call `observer` after every change of a setting (dispatch caches what it chose)."""
+def on_override(observer: Callable[[int], None]) -> None:
+    """Call `observer(+1)` when an override begins on some thread and `observer(-1)` when it ends."""
     _observers.append(observer)
 
 
-def _update(values: dict[str, Any]) -> None:
-    settings.__dict__.update(values)
+def _notify(delta: int) -> None:
     for observer in _observers:
-        observer()
+        observer(delta)
 
 
 @contextmanager
@@ -159,8 +158,10 @@ def config(**overrides: object) -> Iterator[None]:
     """
     parsed = {name: _parse(name, value, name) for name, value in overrides.items()}
     before = {name: getattr(settings, name) for name in parsed}
-    _update(parsed)
+    settings.__dict__.update(parsed)
+    _notify(+1)
     try:
         yield
     finally:
-        _update(before)
+        settings.__dict__.update(before)
+        _notify(-1)

@@ -1,0 +1,30 @@
+"""gpudl: tensors that follow the array API standard, automatic differentiation, hand-written kernels."""
+
+from . import autograd as autograd
+from . import data as data
+from . import errors as errors
+from . import io as io
+from . import ops as _ops
+from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
+from ._namespace.creation import arange as arange
+from ._namespace.creation import asarray as asarray
+from ._namespace.creation import astype as astype
+from ._namespace.creation import empty as empty
+from ._namespace.creation import eye as eye
+from ._namespace.creation import full as full
+from ._namespace.creation import linspace as linspace
+from ._namespace.creation import ones as ones
+from ._namespace.creation import ones_like as ones_like
+from ._namespace.creation import tensor as tensor
+from ._namespace.creation import zeros as zeros
+from ._namespace.creation import zeros_like as zeros_like
+from .autograd import enable_grad as enable_grad
+from .autograd import is_grad_enabled as is_grad_enabled
+from .autograd import no_grad as no_grad
+from .devices import default_device as default_device
+from .devices import device as device
+from .io import load as load
+from .io import save as save
+from .settings import config as config
+
+from ._version import __version__ as __version__

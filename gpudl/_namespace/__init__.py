@@ -1,0 +1,1 @@
+"""The public functions of the array standard, made of primitives, a file a family."""

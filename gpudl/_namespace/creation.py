@@ -1,0 +1,235 @@
+"""Creation functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import devices, shapes
+from ..autograd import Variable, make, new_leaf
+from ..dtypes import as_dtype, default_complex, default_float, default_int, kind
+from ..errors import ArgumentError, ArgumentTypeError, DeviceError, ShapeError
+from ..ops import create, elementwise
+from ..ops.shape import copy as copy_row
+from ..ops.shape import tril as tril_row
+from ..ops.shape import triu as triu_row
+from .convert import Scalar, host_array, tensor_of, to_dtype
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """A new tensor with a copy of `data`: numbers, nested lists, arrays or tensors.
+
+    Python floats become float32, ints int64; arrays keep their dtype. With `requires_grad` it is a leaf of the tape.
+
+    >>> import gpudl as gd
+    >>> gd.tensor([[1.0, 2.0], [3.0, 4.0]]).shape
+    (2, 2)
+    """
+    target = devices.resolve(device)
+    wanted = None if dtype is None else as_dtype(dtype, "tensor")
+    if isinstance(data, Variable):
+        array = devices.of(data.data).to_host(data.data)
+        target = devices.of(data.data) if device is None else target
+    else:
+        array = host_array("tensor", data)
+    out = make(target.from_host(to_dtype("tensor", array, wanted), copy=True))
+    if requires_grad:
+        out._node = new_leaf(out.shape, out.dtype)
+    return out
+
+
+def asarray(
+    obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
+) -> Any:
+    """`obj` as a tensor, sharing memory where possible unless `copy`; a tensor keeps its graph.
+
+    `copy=False` raises `ArgumentError` where a copy cannot be avoided.
+    """
+    wanted = None if dtype is None else as_dtype(dtype, "asarray")
+    if isinstance(obj, Variable):
+        out = obj if device is None else move(obj, devices.device(device))
+        out = out if wanted is None else astype(out, wanted, copy=False)
+        if copy is False and out is not obj:
+            raise ArgumentError("asarray", "this needs a copy", remedy="copy=None", obj=obj)
+        return copy_row(out) if copy and out is obj else out
+    shares = isinstance(obj, np.ndarray) or not isinstance(obj, (list, tuple, *Scalar))
+    array = host_array("asarray", obj)
+    converted = to_dtype("asarray", array, wanted)
+    if copy is False and (not shares or converted is not array):
+        raise ArgumentError("asarray", "this needs a copy", remedy="copy=None")
+    target = devices.resolve(device)
+    return make(target.from_host(converted, copy=bool(copy) and converted is array))
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """`x` with another dtype; the same tensor if nothing changes and `copy` is False."""
+    x = tensor_of("astype", x)
+    wanted = as_dtype(dtype, "astype")
+    out = x if x.dtype == wanted else elementwise.cast(x, dtype=wanted)
+    if device is not None:
+        out = move(out, devices.device(device))
+    return copy_row(out) if copy and out is x else out
+
+
+def move(x: Any, device: devices.Device) -> Any:
+    """`x` on `device`; the same tensor if it is there already."""
+    if devices.of(x.data) == device:
+        return x
+    raise DeviceError("to", f"no way from {devices.of(x.data)} to {device}")
+
+
+def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """A tensor of `shape` filled with a number, or a 0-d array."""
+    if not isinstance(fill_value, Scalar):
+        value = tensor_of("full", fill_value)
+        if value.ndim:
+            raise ArgumentError("full", "the fill value is one number", fill_value=value)
+        wanted = value.dtype if dtype is None else as_dtype(dtype, "full")
+        fill_value = value.item()
+    elif dtype is None:
+        wanted = as_dtype(type(fill_value) if not isinstance(fill_value, np.generic) else float)
+    else:
+        wanted = as_dtype(dtype, "full")
+    if kind(wanted) < 3 and isinstance(fill_value, complex) and not isinstance(fill_value, float):
+        raise ArgumentTypeError("full", f"{fill_value!r} does not fit {wanted.name}")
+    if kind(wanted) == 1:
+        if not math.isfinite(fill_value) or not np.iinfo(wanted).min <= fill_value <= np.iinfo(wanted).max:
+            raise ArgumentError("full", f"{fill_value!r} does not fit {wanted.name}")
+    return create.full(
+        shape=shapes.as_shape("full", shape), value=fill_value, dtype=wanted,
+        device=devices.resolve(device),
+    )  # fmt: skip
+
+
+def zeros(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Zeros; the shape is given as a tuple or as integers."""
+    return _filled("zeros", shape, 0, dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Ones; the shape is given as a tuple or as integers."""
+    return _filled("ones", shape, 1, dtype, device, requires_grad)
+
+
+def empty(*shape: Any, dtype: Any = None, device: Any = None) -> Any:
+    """A tensor whose values are not set."""
+    wanted = default_float if dtype is None else as_dtype(dtype, "empty")
+    target = devices.resolve(device)
+    return make(target.empty(_shape("empty", shape), wanted))
+
+
+def _shape(op: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    return shapes.as_shape(op, shape[0] if len(shape) == 1 else shape)
+
+
+def _filled(
+    op: str, shape: tuple[Any, ...], value: float, dtype: Any, device: Any, requires_grad: bool
+) -> Any:
+    wanted = default_float if dtype is None else as_dtype(dtype, op)
+    out = create.full(
+        shape=_shape(op, shape), value=value, dtype=wanted, device=devices.resolve(device)
+    )
+    if requires_grad:
+        out._node = new_leaf(out.shape, out.dtype)
+    return out
+
+
+def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """Zeros with the shape, dtype and device of `x`."""
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """Ones with the shape, dtype and device of `x`."""
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """A tensor with the shape, dtype and device of `x` whose values are not set."""
+    x = tensor_of("empty_like", x)
+    return empty(x.shape, dtype=dtype or x.dtype, device=device or devices.of(x.data))
+
+
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """`fill_value` with the shape, dtype and device of `x`."""
+    x = tensor_of("full_like", x)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or devices.of(x.data))
+
+
+def arange(
+    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
+) -> Any:
+    """start, start + step, ... up to but without `stop`. One argument is the stop."""
+    if stop is None:
+        start, stop = 0, start
+    for value in (start, stop, step):
+        if isinstance(value, complex) or not isinstance(value, (int, float)):
+            raise ArgumentTypeError("arange", f"{value!r} is no real number")
+    if step == 0 or not all(math.isfinite(v) for v in (start, stop, step)):
+        raise ArgumentError("arange", f"start={start}, stop={stop}, step={step}")
+    if dtype is None:
+        whole = all(isinstance(value, int) for value in (start, stop, step))
+        wanted = default_int if whole else default_float
+    else:
+        wanted = as_dtype(dtype, "arange")
+    if all(isinstance(v, int) for v in (start, stop, step)):
+        length = max(0, -((start - stop) // step) if step > 0 else -((stop - start) // -step))
+    else:
+        length = max(0, math.ceil((stop - start) / step))
+    shapes.count("arange", (length,), 8)
+    return create.arange(
+        start=start, step=step, length=length, dtype=wanted, device=devices.resolve(device)
+    )
+
+
+def linspace(
+    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
+) -> Any:
+    """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is False."""
+    num = shapes.as_int("linspace", "num", num)
+    if num < 0:
+        raise ArgumentError("linspace", f"num is {num}", remedy="at least 0")
+    shapes.count("linspace", (num,), 16)
+    default = default_complex if isinstance(start, complex) or isinstance(stop, complex) else default_float
+    wanted = default if dtype is None else as_dtype(dtype, "linspace")
+    with np.errstate(all="ignore"):
+        array = np.linspace(start, stop, num, endpoint=endpoint).astype(wanted)
+    return make(devices.resolve(device).from_host(array, copy=False))
+
+
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
+) -> Any:
+    """Ones on diagonal `k`, zeros elsewhere."""
+    rows = shapes.as_int("eye", "n_rows", n_rows)
+    cols = rows if n_cols is None else shapes.as_int("eye", "n_cols", n_cols)
+    k = shapes.as_int("eye", "k", k)
+    one = ones(shapes.as_shape("eye", (rows, cols)), dtype=dtype, device=device)
+    k = max(-rows - 1, min(cols + 1, k))
+    return tril_row(triu_row(one, k=k), k=k)
+
+
+def tril(x: Any, /, *, k: int = 0) -> Any:
+    """The lower triangle of the last two axes, up to diagonal `k`."""
+    return _triangle("tril", tril_row, x, k)
+
+
+def triu(x: Any, /, *, k: int = 0) -> Any:
+    """The upper triangle of the last two axes, from diagonal `k` on."""
+    return _triangle("triu", triu_row, x, k)
+
+
+def _triangle(op: str, row: Any, x: Any, k: int) -> Any:
+    x = tensor_of(op, x)
+    if x.ndim < 2:
+        raise ShapeError(op, "needs at least two axes", x=x)
+    bound = max(x.shape[-2:]) + 1
+    return row(x, k=max(-bound, min(bound, shapes.as_int(op, "k", k))))
+
+
+__all__ = [
+    "arange", "asarray", "astype", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "tensor", "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip

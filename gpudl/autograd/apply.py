@@ -1,0 +1,196 @@
+"""The one point of dispatch: `apply(primitive, *variables, **params)`.
+
+What `.data` of the operands is decides who computes. The fast path tests one flag; everything rare (profiling,
+debugging, validation, anomaly traces) hangs behind it as hooks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from .. import devices
+from ..errors import DeviceError, GpudlError, KernelError
+from .inspection import setting_hooks
+from .primitive import Primitive, Spec
+from .state import rare, state
+from .tape import POISON, Node, pick, raise_poisoned, record, save_outputs
+from .variable import Variable, make, share
+
+# Elements from which an elementwise result comes from the pool (256 KB of float32).
+POOL_ELEMENTS = 65536
+
+# Results such as log(0) are IEEE values here, as on every device, not warnings of the library that computed them.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gpudl\.")
+
+
+def apply(prim: Primitive, *inputs: Any, **params: Any) -> Any:
+    """Run `prim` on variables: compute, wrap, and record if an operand requires a gradient."""
+    if rare.active:
+        return _apply_hooked(prim, inputs, params)
+    return run(prim, inputs, params)
+
+
+def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """`apply` without hooks."""
+    try:
+        if len(inputs) == 2:
+            a, b = inputs[0].data, inputs[1].data
+            if type(a) is not ndarray or type(b) is not ndarray:
+                out = compute(prim, (a, b), params)
+            elif prim.pooled and a.size + b.size > POOL_ELEMENTS:
+                out = _pooled(prim, (a, b))
+            else:
+                out = prim.cpu(a, b, **params)
+        elif len(inputs) == 1:
+            a = inputs[0].data
+            if type(a) is not ndarray:
+                out = compute(prim, (a,), params)
+            elif prim.pooled and a.size > POOL_ELEMENTS:
+                out = _pooled(prim, (a,))
+            else:
+                out = prim.cpu(a, **params)
+        else:
+            out = compute(prim, tuple([x.data for x in inputs]), params)
+    except Exception as error:
+        out = _recover(prim, inputs, params, error)
+    return finish(prim, inputs, params, out)
+
+
+def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out: Any) -> Any:
+    """Wrap what was computed, and record it if an input requires a gradient."""
+    some_node: Any = None
+    for x in inputs:
+        if x._node is not None:
+            some_node = x._node
+            if some_node.prim is POISON:
+                raise_poisoned(prim.name, some_node)
+    if prim.n_out != 1:
+        return _wrap_several(prim, inputs, params, out, some_node)
+    if type(out) is not ndarray:
+        out = normalize(out)
+    result = make(out)
+    if some_node is not None and prim.n_diff and state.recording:
+        node = result._node = record(prim, inputs, params, (out,))
+        if node is not None and prim.saves_out:
+            save_outputs(node, (result,))
+    if prim.view:
+        _note_view(inputs[0], result)
+    return result
+
+
+def _wrap_several(
+    prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], outs: Any, some_node: Node | None
+) -> tuple[Any, ...]:
+    results = tuple([make(normalize(out)) for out in outs])
+    if some_node is None or not state.recording or not prim.n_diff:
+        return results
+    node = record(prim, inputs, params, [result.data for result in results])
+    if node is None:
+        return results
+    if prim.n_diff == 1:
+        results[0]._node = node
+    else:
+        for index in range(prim.n_diff):
+            results[index]._node = pick(node, index, results[index].data)
+    if prim.saves_out:
+        save_outputs(node, results)
+    return results
+
+
+def normalize(out: Any) -> Any:
+    """NumPy's scalars as 0-d arrays; other arrays as they are."""
+    return np.asarray(out) if isinstance(out, np.generic) else out
+
+
+def compute(prim: Primitive, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Compute on raw arrays, on the device that holds them."""
+    if not arrays:  # creation: the device is a parameter
+        params = dict(params)
+        return prim.implementation(params.pop("device"))(**params)
+    return prim.implementation(device_of(prim.name, arrays))(*arrays, **params)
+
+
+def device_of(op: str, arrays: tuple[Any, ...]) -> devices.Device:
+    """The one device of `arrays`. Raises `DeviceError` if there are two."""
+    found = devices.of(arrays[0])
+    for array in arrays[1:]:
+        other = devices.of(array)
+        if other != found:
+            raise DeviceError(
+                op, f"operands on {found} and {other}", remedy=f'move one: x.to("{found}")'
+            )
+    return found
+
+
+def _pooled(prim: Primitive, arrays: tuple[Any, ...]) -> Any:
+    """A large elementwise result, written into a block of the pool."""
+    spec: Spec = prim.rule(*[Spec(a.shape, a.dtype) for a in arrays])
+    out = devices.CPU.empty_elementwise(spec.shape, spec.dtype, arrays)
+    prim.cpu(*arrays, out=out)
+    return out
+
+
+def _note_view(base: Variable, view: Variable) -> None:
+    memory = view.data.base
+    if memory is base.data or (memory is not None and memory is base.data.base):
+        share(base, view)
+    elif view.data is base.data:
+        share(base, view)
+
+
+def specs(inputs: tuple[Any, ...]) -> list[Spec]:
+    """Shapes and dtypes of variables."""
+    return [Spec(x.data.shape, x.data.dtype) for x in inputs]
+
+
+def _recover(
+    prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], error: Exception
+) -> Any:
+    """Turn the failure of a computation into the typed error of the wrong call that caused it."""
+    if isinstance(error, RuntimeWarning):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return compute(prim, tuple(x.data for x in inputs), params)
+    if isinstance(error, GpudlError):
+        raise error
+    named = {f"x{i}": x for i, x in enumerate(inputs)}
+    result = prim.rule(*specs(inputs), **params)
+    if isinstance(error, MemoryError):
+        spec = result if isinstance(result, Spec) else result[0]
+        raise devices.CPU.out_of_memory(prim.name, spec.shape, spec.dtype, error) from None
+    raise KernelError(prim.name, f"{type(error).__name__}: {error}", **named) from error
+
+
+def _apply_hooked(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Run the hooks of this thread around the operation, the first one outermost."""
+    if state.inside_hook:
+        return _run_on_device(prim, inputs, params)
+    hooks = state.hooks + setting_hooks()
+
+    def proceed(depth: int = 0) -> Any:
+        if depth == len(hooks):
+            before, state.inside_hook = state.inside_hook, False
+            try:
+                return _run_on_device(prim, inputs, params)
+            finally:
+                state.inside_hook = before
+        before, state.inside_hook = state.inside_hook, True
+        try:
+            return hooks[depth](prim, inputs, params, lambda: proceed(depth + 1))
+        finally:
+            state.inside_hook = before
+
+    return proceed()
+
+
+def _run_on_device(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Compute with what the settings of this thread choose, then wrap and record."""
+    try:
+        out = compute(prim, tuple([x.data for x in inputs]), params)
+    except Exception as error:
+        out = _recover(prim, inputs, params, error)
+    return finish(prim, inputs, params, out)

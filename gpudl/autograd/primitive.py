@@ -1,0 +1,160 @@
+"""`Primitive`: one operation of the engine, as a row of the table of operations.
+
+A row says what an operation computes (`ref`, on any device's array functions), what comes out (`rule`, shapes and dtypes
+without data), how it differentiates (`vjp`, in tensor operations, so that any order works) and which kernel does it
+(`kernel`). Dispatch, the tape, tracing, documentation and tests are driven by the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from .. import devices, kernels
+from ..dtypes import DType
+from ..settings import settings
+from ..shapes import Shape
+
+
+class Spec(NamedTuple):
+    """Shape and dtype of an array that is not there: what shape rules take and give."""
+
+    shape: Shape
+    dtype: DType
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+class Ufunc:
+    """A reference that is one array function of the device, called `name`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, xp: Any, *arrays: Any) -> Any:
+        return getattr(xp, self.name)(*arrays)
+
+
+Rule = Callable[..., Any]
+Vjp = Callable[..., Any]
+
+
+class Primitive:
+    """A row of the table of operations.
+
+    `ref(xp, *arrays, **params)` computes; `rule(*specs, **params)` gives the `Spec` (or tuple of them) of the result and
+    raises the typed error of a wrong call. `vjp` is a tuple with one function per input, each
+    `f(g, y, *xs, **params) -> gradient` (None for an input that has no gradient), or one function with `joint=True`,
+    `f(g, ys, needs, *xs, **params) -> tuple`, or one function for any number of inputs, `f(i, g, y, *xs, **params)`. What
+    is not listed in `saves` (indices of inputs, "2:" for all from the third on, "y" for the result) reaches the rule as a stand-in that only has `shape` and `dtype`. `fused` is a joint rule that may use kernels
+    without a gradient of their own; it runs exactly when the tape is not recording. `jvp` and `batch` are the places
+    for forward mode and vectorisation; `linear` and `elementwise` rows derive them. `why` states the reason why a row has no
+    gradient. `n_diff` of the `n_out` results carry gradients, the first ones.
+    """
+
+    __slots__ = (
+        "batch",
+        "broadcasts",
+        "cpu",
+        "elementwise",
+        "fused",
+        "impls",
+        "joint",
+        "jvp",
+        "kernel",
+        "linear",
+        "n_diff",
+        "n_out",
+        "name",
+        "pooled",
+        "ref",
+        "rule",
+        "saves",
+        "saves_from",
+        "saves_out",
+        "view",
+        "vjp",
+        "why",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        ref: Callable[..., Any],
+        rule: Rule,
+        *,
+        vjp: Sequence[Vjp | None] | Vjp | None = None,
+        joint: bool = False,
+        saves: Sequence[int | str] = (),
+        fused: Vjp | None = None,
+        jvp: Vjp | None = None,
+        batch: Callable[..., Any] | None = None,
+        kernel: str | None = None,
+        n_out: int = 1,
+        n_diff: int | None = None,
+        elementwise: bool = False,
+        broadcasts: bool = False,
+        linear: bool = False,
+        view: bool = False,
+        why: str | None = None,
+    ) -> None:
+        if (vjp is None) != (why is not None):
+            raise AssertionError(f"{name}: a row has a gradient or a reason for none")
+        self.name, self.ref, self.rule = name, ref, rule
+        self.vjp, self.joint, self.fused, self.jvp, self.batch = vjp, joint, fused, jvp, batch
+        self.saves = tuple(i for i in saves if isinstance(i, int))
+        ranges = [int(i[:-1]) for i in saves if isinstance(i, str) and i.endswith(":")]
+        self.saves_from = ranges[0] if ranges else None
+        self.saves_out = "y" in saves
+        self.kernel, self.n_out = kernel, n_out
+        self.n_diff = 0 if vjp is None else 1 if n_diff is None else n_diff
+        self.elementwise, self.broadcasts, self.linear, self.view = (
+            elementwise,
+            broadcasts,
+            linear,
+            view,
+        )
+        self.why = why
+        self.pooled = isinstance(ref, Ufunc) and kernel is None and elementwise
+        self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
+        self.cpu = self._first_cpu_call
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def _first_cpu_call(self, *arrays: Any, **params: Any) -> Any:
+        self.cpu = self.implementation(devices.CPU)
+        return self.cpu(*arrays, **params)
+
+    def reference(self, device: devices.Device) -> Callable[..., Any]:
+        """The reference on `device`."""
+        if isinstance(self.ref, Ufunc):
+            return getattr(device.xp, self.ref.name)  # type: ignore[no-any-return]
+        return partial(self.ref, device.xp)
+
+    def implementation(self, device: devices.Device) -> Callable[..., Any]:
+        """What computes this row on `device` under the settings of this thread: a kernel, or the reference."""
+        key = (device.kind, settings.kernels)
+        found = self.impls.get(key)
+        if found is None:
+            found = self.impls[key] = self._choose(device)
+        return found
+
+    def _choose(self, device: devices.Device) -> Callable[..., Any]:
+        reference = self.reference(device)
+        if self.kernel is None or settings.kernels == "library":
+            return reference
+        kernel = kernels.find(self.kernel, device.kind)
+        if kernel is None:
+            return reference
+
+        def run(*arrays: Any, **params: Any) -> Any:
+            out = kernel(*arrays, **params)
+            return reference(*arrays, **params) if out is NotImplemented else out
+
+        return run

@@ -1,0 +1,425 @@
+"""The tape: nodes, leaves, and the backward pass.
+
+A node knows the primitive that made a value, the nodes of its inputs, and what the gradient rule needs. Nothing points
+from a node to the variable it belongs to, so graphs are freed by reference counts alone. The backward pass is
+iterative: it visits the nodes that were reached in the reverse order of their making.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ..dtypes import is_inexact, kind
+from ..errors import AnomalyError, GradError, ShapeError, StaleValueError
+from .primitive import Primitive, Spec
+from .state import state, tick
+from .variable import Alias, Storage, Variable, check_fresh, make, place_text
+
+Hook = Callable[[Any], Any]
+
+
+class Extra:
+    """What few nodes have: hooks, a kept gradient, the forward traceback, a cotangent slot number."""
+
+    __slots__ = ("grad", "hooks", "keep", "trace")
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, Hook] = {}
+        self.keep = False
+        self.grad: Any = None
+        self.trace: str | None = None
+
+
+class Node:
+    """The place of a recorded value on the tape."""
+
+    __slots__ = (
+        "dtype",
+        "extra",
+        "level",
+        "params",
+        "parents",
+        "prim",
+        "saved",
+        "saved_out",
+        "seq",
+        "shape",
+    )
+
+    prim: Any
+    params: dict[str, Any]
+    parents: tuple[Node | None, ...] | None
+    saved: tuple[Variable | None, ...] | None
+    saved_out: Any
+    shape: tuple[int, ...]
+    dtype: Any
+    level: int
+    seq: int
+    extra: Extra | None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def ensure_extra(self) -> Extra:
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
+
+    def release(self) -> None:
+        """Drop what the gradient rule needed; a second backward through this node raises."""
+        self.parents = None
+        self.saved = None
+        self.saved_out = None
+
+
+class _LeafPrimitive:
+    """Stands where a node has its primitive; a leaf has none."""
+
+    name = "leaf"
+
+
+class _PickPrimitive:
+    """Marks the place of one result among several: its gradient goes to slot `params["index"]` of its parent."""
+
+    name = "result"
+
+
+class _PoisonPrimitive:
+    """Marks a view that a recorded write made stale: any use raises."""
+
+    name = "stale view"
+
+
+LEAF, PICK, POISON = _LeafPrimitive(), _PickPrimitive(), _PoisonPrimitive()
+_new = object.__new__
+
+
+def new_node(
+    prim: Any,
+    params: dict[str, Any],
+    parents: tuple[Node | None, ...],
+    saved: tuple[Variable | None, ...] | None,
+    shape: tuple[int, ...],
+    dtype: Any,
+    level: int,
+) -> Node:
+    """A node made now."""
+    node = _new(Node)
+    node.prim = prim
+    node.params = params
+    node.parents = parents
+    node.saved = saved
+    node.saved_out = None
+    node.shape = shape
+    node.dtype = dtype
+    node.level = level
+    node.seq = tick()
+    node.extra = None
+    return node
+
+
+def new_leaf(shape: tuple[int, ...], dtype: Any) -> Node:
+    """The place of a variable that requires a gradient and was not computed."""
+    if not is_inexact(dtype):
+        raise GradError(
+            "requires_grad",
+            f"only floating and complex tensors have gradients, not {dtype.name}",
+            remedy="cast first: x.astype(gd.float32)",
+        )
+    leaf = new_node(LEAF, {}, (), None, shape, dtype, state.level)
+    leaf.extra = Extra()
+    return leaf
+
+
+def record(
+    prim: Primitive, inputs: Sequence[Variable], params: dict[str, Any], outs: Sequence[Any]
+) -> Node | None:
+    """The node of a result computed just now, or None if it carries no gradient."""
+    first = outs[0]
+    dtype = first.dtype
+    if kind(dtype) < 2:
+        return None
+    parents = tuple([x._node for x in inputs])
+    level = 1 << 30
+    for parent in parents:
+        if parent is not None and parent.level < level:
+            level = parent.level
+    for x in inputs:
+        if x._alias is not None:
+            check_fresh(prim.name, x)
+    saves = prim.saves
+    saved: tuple[Variable | None, ...] | None
+    if prim.saves_from is not None:
+        start = prim.saves_from
+        saved = tuple([x if i >= start else None for i, x in enumerate(inputs)])
+    elif not saves:
+        saved = None
+    elif len(saves) == len(inputs):
+        saved = tuple(inputs)
+    else:
+        saved = tuple([x if i in saves else None for i, x in enumerate(inputs)])
+    return new_node(prim, params, parents, saved, first.shape, dtype, level)
+
+
+def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
+    """Keep results for the gradient rule: their arrays and storages, never the variables, which would be a cycle."""
+    kept = []
+    for x in variables:
+        if x._alias is None:
+            x._alias = Alias(Storage(), is_view=False, where=("", 0))
+        kept.append((x.data, x._alias.storage))
+    node.saved_out = tuple(kept)
+
+
+def pick(node: Node, index: int, out: Any) -> Node:
+    """The place of result `index` of a node with several."""
+    return new_node(PICK, {"index": index}, (node,), None, out.shape, out.dtype, node.level)
+
+
+class Algebra(Protocol):
+    """The few operations the backward pass itself needs; the floor of operations provides them."""
+
+    def add(self, a: Any, b: Any) -> Any: ...
+    def ones(self, like: Any, shape: tuple[int, ...], dtype: Any) -> Any: ...
+    def unbroadcast(self, g: Any, shape: tuple[int, ...]) -> Any: ...
+    def has_nan(self, x: Any) -> bool: ...
+
+
+_algebra: Algebra
+
+
+def set_algebra(algebra: Algebra) -> None:
+    """Provide the operations of the backward pass."""
+    global _algebra
+    _algebra = algebra
+
+
+def raise_poisoned(op: str, node: Node) -> None:
+    """The error for using a view whose memory was overwritten in recorded code."""
+    raise StaleValueError(
+        op,
+        f"a view made at {node.params['made']} is stale: the memory was written at "
+        f"{node.params['written']} in recorded code",
+        remedy="take the view again after the write, or write out of place (gd.where)",
+    )
+
+
+def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
+    return StaleValueError(
+        "backward",
+        f"{what} of {node.prim.name!r} was overwritten at {place_text(storage.where)} after it was used",
+        remedy="write out of place, or clone() before the write",
+    )
+
+
+def _saved_inputs(node: Node) -> Sequence[Any]:
+    """What the rule sees as inputs: saved variables, and the parent nodes as stand-ins for the rest."""
+    parents = node.parents
+    assert parents is not None
+    saved = node.saved
+    if saved is None:
+        return parents
+    inputs: list[Any] = []
+    for parent, x in zip(parents, saved, strict=True):
+        if x is None:
+            inputs.append(parent)
+            continue
+        alias = x._alias
+        if alias is not None and alias.storage.write_time > node.seq:
+            raise _stale(node, alias.storage, "an operand")
+        # An operand whose place moved on (a recorded write elsewhere) keeps the place it had here.
+        inputs.append(x if x._node is parent else make(x.data, parent))
+    return inputs
+
+
+def _saved_result(node: Node) -> Any:
+    """What the rule sees as the result: rewrapped if it was saved, else the node as a stand-in."""
+    kept = node.saved_out
+    if kept is None:
+        return node
+    for _, storage in kept:
+        if storage.write_time > node.seq:
+            raise _stale(node, storage, "the result")
+    if len(kept) == 1:
+        return make(kept[0][0], node)
+    n_diff = node.prim.n_diff
+    if n_diff == 1:
+        return tuple(make(data, node if i == 0 else None) for i, (data, _) in enumerate(kept))
+    return tuple(
+        make(data, pick(node, i, data) if i < n_diff else None) for i, (data, _) in enumerate(kept)
+    )
+
+
+def _input_gradients(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[Any]:
+    """The gradients of a node's inputs, None where not needed."""
+    prim = node.prim
+    xs = _saved_inputs(node)
+    y = _saved_result(node)
+    if prim.fused is not None and not state.recording:
+        grads = prim.fused(g, y, needs, *xs, **node.params)
+        if grads is not NotImplemented:
+            return grads  # type: ignore[no-any-return]
+    if prim.joint:
+        return prim.vjp(g, y, needs, *xs, **node.params)  # type: ignore[no-any-return]
+    rules = prim.vjp
+    if callable(rules):  # one rule for any number of inputs
+        return [rules(i, g, y, *xs, **node.params) if need else None for i, need in enumerate(needs)]
+    return [
+        rule(g, y, *xs, **node.params) if need and rule is not None else None
+        for rule, need in zip(rules, needs, strict=True)
+    ]
+
+
+def _reachable(roots: Sequence[Node]) -> list[Node]:
+    """All nodes from which a root was computed, latest first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        parents = stack.pop().parents
+        if parents is None:
+            raise GradError(
+                "backward",
+                "this graph was used by an earlier backward pass and is freed",
+                remedy="pass retain_graph=True to the earlier call",
+            )
+        for parent in parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    order = list(seen)
+    order.sort(key=_seq, reverse=True)
+    return order
+
+
+def _seq(node: Node) -> int:
+    return node.seq
+
+
+def _run_hooks(node: Node, g: Any) -> Any:
+    assert node.extra is not None
+    for hook in list(node.extra.hooks.values()):
+        result = hook(g)
+        if result is None:
+            continue
+        if not isinstance(result, Variable) or result.shape != node.shape:
+            raise ShapeError(
+                "register_hook", f"a hook must return None or a gradient of shape {node.shape}", result=result
+            )
+        g = result
+    return g
+
+
+def _check_anomaly(node: Node, grads: Sequence[Any]) -> None:
+    for i, grad in enumerate(grads):
+        if grad is not None and _algebra.has_nan(grad):
+            assert node.extra is not None and node.extra.trace is not None
+            raise AnomalyError(
+                "backward",
+                f"the gradient of {node.prim.name!r} with respect to its input {i} has NaN values",
+                remedy=f"look at the forward call:\n{node.extra.trace}",
+            )
+
+
+class _Inbox:
+    """Gradients on their way: what has arrived at each node so far."""
+
+    def __init__(self) -> None:
+        self.at: dict[Node, Any] = {}
+
+    def add(self, node: Node, g: Any) -> None:
+        if node.prim is PICK:
+            self._add_picked(node, g)
+            return
+        have = self.at.get(node)
+        self.at[node] = g if have is None else _algebra.add(have, g)
+
+    def _add_picked(self, node: Node, g: Any) -> None:
+        # Gradients of one of several results wait in a list at the node that made them.
+        assert node.parents is not None and node.parents[0] is not None
+        owner, index = node.parents[0], node.params["index"]
+        slots = self.at.setdefault(owner, [None] * owner.prim.n_diff)
+        slots[index] = g if slots[index] is None else _algebra.add(slots[index], g)
+
+
+def backward(
+    roots: Sequence[Node],
+    gradients: Sequence[Variable],
+    *,
+    targets: Sequence[Node] | None,
+    retain_graph: bool,
+    create_graph: bool,
+    deliver: Callable[[Node, Any], None],
+) -> None:
+    """Walk back from `roots` with `gradients`, and `deliver` what arrives at leaves, kept nodes and `targets`.
+
+    With `targets`, only what lies on a way to one of them is computed.
+    """
+    inbox = _Inbox()
+    for root, g in zip(roots, gradients, strict=True):
+        inbox.add(root, g)
+    order = _reachable(roots)
+    wanted = _leading_to(order, targets) if targets is not None else None
+    goals = set(targets) if targets is not None else None
+    before, state.recording = state.recording, create_graph
+    try:
+        for node in order:
+            g = inbox.at.pop(node, None)
+            if g is None:
+                continue
+            if node.prim is LEAF:
+                g = _run_hooks(node, g)
+                if goals is None or node in goals:
+                    deliver(node, g)
+                continue
+            if node.extra is not None:
+                g = _run_hooks(node, g)
+                if node.extra.keep and goals is None:
+                    deliver(node, g)
+            if goals is not None and node in goals:
+                deliver(node, g)
+            _step(node, g, inbox, wanted)
+            if not retain_graph:
+                node.release()
+    finally:
+        state.recording = before
+
+
+def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:
+    """Send the gradient `g` of one node to its parents."""
+    parents = node.parents
+    assert parents is not None
+    if node.prim is POISON:
+        raise_poisoned("backward", node)
+    if wanted is None:
+        needs = tuple([parent is not None for parent in parents])
+    else:
+        needs = tuple([parent in wanted for parent in parents])
+    grads = _input_gradients(node, g, needs)
+    if node.extra is not None and node.extra.trace is not None:
+        _check_anomaly(node, grads)
+    broadcasts = node.prim.broadcasts
+    for parent, grad, need in zip(parents, grads, needs, strict=True):
+        if grad is None or not need:
+            continue
+        assert parent is not None
+        if broadcasts and grad.data.shape != parent.shape:
+            grad = _algebra.unbroadcast(grad, parent.shape)
+        inbox.add(parent, grad)
+
+
+def _leading_to(order: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
+    """The nodes of `order` (latest first) from which a target can be reached."""
+    leading = set(targets)
+    for node in reversed(order):
+        if node not in leading:
+            assert node.parents is not None
+            if any(parent in leading for parent in node.parents):
+                leading.add(node)
+    return leading
+
+
+def spec_of(node: Node) -> Spec:
+    """Shape and dtype of the value at `node`."""
+    return Spec(node.shape, node.dtype)

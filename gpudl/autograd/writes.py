@@ -1,0 +1,66 @@
+"""Writing into variables: who may be written to, and what becomes of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import GradError, StaleValueError
+from . import tape
+from .state import state
+from .tape import LEAF, POISON, Node, new_node
+from .variable import Variable, note_write, place_text, storage_of
+
+
+def check_writable(op: str, x: Variable, *values: Variable) -> bool:
+    """Whether a write of `values` into `x` is recorded. Raises `GradError` for a write that no gradient survives."""
+    if not x.data.flags.writeable:
+        raise GradError(op, "the memory is read-only", remedy="write into x.clone()", x=x)
+    node = x._node
+    if node is not None and node.prim is POISON:
+        tape.raise_poisoned(op, node)
+    if not state.recording:
+        return False
+    if node is not None and node.prim is LEAF:
+        raise GradError(
+            op,
+            "a leaf that requires a gradient cannot be written in recorded code",
+            remedy="write inside `with gd.no_grad():`, or into x.clone()",
+            x=x,
+        )
+    recorded = node is not None or any(value._node is not None for value in values)
+    if recorded and x._alias is not None and x._alias.is_view:
+        raise StaleValueError(
+            op,
+            f"a view made at {place_text(x._alias.where)} cannot be written in recorded code",
+            remedy="write through the tensor it is a view of: base[...] = value",
+            x=x,
+        )
+    return recorded
+
+
+def wrote(x: Variable, node: Node | None, *, recorded: bool) -> None:
+    """Note that `x` was written to; after a recorded write its place on the tape is `node`."""
+    note_write(x, recorded=recorded)
+    if not recorded:
+        return
+    x._node = node
+    storage = storage_of(x)
+    for view in storage.untracked_views():
+        assert view._alias is not None
+        params = {"made": place_text(view._alias.where), "written": place_text(storage.where)}
+        view._node = new_node(POISON, params, (), None, view.shape, view.dtype, 0)
+
+
+def overwrite(op: str, x: Variable, value: Any) -> None:
+    """Put `value`, of the same shape and dtype, into the memory of `x`."""
+    recorded = check_writable(op, x, value)
+    x.data[...] = value.data
+    wrote(x, value._node, recorded=recorded)
+
+
+def rebind(x: Variable, data: Any) -> None:
+    """Give `x` other memory with new contents, as the optimizers' packing does. Graphs that saved it notice."""
+    note_write(x, recorded=False)
+    x._alias = None
+    x.data = data
+    note_write(x, recorded=False)

@@ -1,0 +1,111 @@
+"""Devices: `device("cpu")`, the device of an array, and the default device.
+
+A new kind of device is a module beside `cpu.py` and a line in `_OPENERS`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DeviceError
+from ..settings import settings
+from .base import Array, Device, Event, Stream
+from .cpu import CpuDevice
+
+__all__ = [
+    "CPU",
+    "Array",
+    "Device",
+    "Event",
+    "Stream",
+    "available",
+    "default_device",
+    "device",
+    "of",
+    "resolve",
+]
+
+CPU = CpuDevice()
+
+
+def _open_cpu(index: int) -> Device:
+    if index:
+        raise DeviceError("device", f"there is one CPU device, not cpu:{index}", remedy='use "cpu"')
+    return CPU
+
+
+# Kinds that a device string may name. A kind is added with the module that implements it.
+_OPENERS: dict[str, Callable[[int], Device]] = {"cpu": _open_cpu}
+_by_array_type: dict[type, Device] = {np.ndarray: CPU}
+_known = ("cpu", "cuda", "emu")
+
+
+def device(name: str | Device) -> Device:
+    """The device that `name` stands for: `"cpu"`, `"cuda"`, `"cuda:1"`, `"emu"`, or a device itself.
+
+    Raises `ArgumentError` for a name that is no device, `DeviceError` for one that this build or machine does not have.
+
+    >>> import gpudl as gd
+    >>> gd.device("cpu")
+    cpu
+    """
+    if not isinstance(name, str):
+        if hasattr(name, "array_type"):
+            return name
+        raise ArgumentError("device", f"{name!r} is no device", remedy='a string such as "cpu"')
+    kind, _, index = name.partition(":")
+    if kind not in _known or (index and not (index.isascii() and index.isdigit())):
+        raise ArgumentError(
+            "device", f"{name!r} is no device", remedy='"cpu", "cuda", "cuda:<index>" or "emu"'
+        )
+    if kind not in _OPENERS:
+        raise DeviceError(
+            "device", f"this version of gpudl has no {kind!r} device yet", remedy='use "cpu"'
+        )
+    if len(index) > 4:
+        raise DeviceError("device", f"there is no {kind} device {index}")
+    return _OPENERS[kind](int(index or 0))
+
+
+def available() -> list[Device]:
+    """All devices of this machine that gpudl can use."""
+    return [CPU]
+
+
+def of(array: Array) -> Device:
+    """The device that holds `array`."""
+    return _by_array_type[type(array)]
+
+
+class _Default(threading.local):
+    device: Device | None = None
+
+
+_default = _Default()
+
+
+@contextmanager
+def default_device(name: str | Device) -> Iterator[Device]:
+    """Make `name` the device of new arrays inside a `with` block, on this thread.
+
+    >>> import gpudl as gd
+    >>> with gd.default_device("cpu"):
+    ...     x = gd.zeros(3)
+    """
+    before, _default.device = _default.device, device(name)
+    try:
+        yield _default.device
+    finally:
+        _default.device = before
+
+
+def resolve(name: Any = None) -> Device:
+    """`name` as a device; None gives the default one."""
+    if name is not None:
+        return device(name)
+    return _default.device or device(settings.device)

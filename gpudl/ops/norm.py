@@ -1,0 +1,192 @@
+"""Batch and layer normalization, each one row with statistics as further results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Spec, row
+from ..dtypes import accumulator, check_kind
+from ..errors import ShapeError
+from ._rules import same_dtype
+from .conv import channels_last
+from .elementwise import sqrt, square, widen
+from .reduce import sum_
+from .shape import reshape
+
+
+def _channel_axes(x: Any) -> tuple[int, ...]:
+    return (0, *range(2, len(x.shape)))
+
+
+def _per_channel(x: Any, rank: int) -> Any:
+    return reshape(x, shape=(1, -1 if x.shape[0] else 0, *(1,) * (rank - 2)))
+
+
+def _mean(x: Any, axis: tuple[int, ...]) -> Any:
+    n = 1
+    for i in axis:
+        n *= x.shape[i]
+    return sum_(x, axis=axis, keepdims=True) * (1.0 / n)
+
+
+def _normalized_gradient(g: Any, x: Any, weight: Any, axis: tuple[int, ...], eps: float) -> Any:
+    """The gradient with respect to x of weight * (x - mean) / sqrt(var + eps), and the normalized x."""
+    centered = x - _mean(x, axis)
+    rstd = 1 / sqrt(_mean(square(centered), axis) + eps)
+    normal = centered * rstd
+    gw = g if weight is None else g * weight
+    gx = (gw - _mean(gw, axis) - normal * _mean(gw * normal, axis)) * rstd
+    return gx, normal
+
+
+# ----- batch norm -----
+def _batch_norm_rule(x: Spec, weight: Spec, bias: Spec, *, eps: float) -> tuple[Spec, Spec, Spec]:
+    dtype = same_dtype("batch_norm", x, weight, bias)
+    check_kind("batch_norm", dtype, "f")
+    if x.ndim < 2 or weight.shape != (x.shape[1],) or bias.shape != weight.shape:
+        raise ShapeError(
+            "batch_norm", "weight and bias have one entry per channel of x (N, C, ...)",
+            x=x, weight=weight, bias=bias,
+        )  # fmt: skip
+    if x.shape[1] and _count(x) == 0:
+        raise ShapeError("batch_norm", "no values per channel to take statistics of", x=x)
+    stats = Spec((x.shape[1],), accumulator(dtype))
+    return x, stats, stats
+
+
+def _count(x: Any) -> int:
+    n = int(x.shape[0])
+    for extent in x.shape[2:]:
+        n *= int(extent)
+    return n
+
+
+def _statistics(xp: Any, x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    wide = widen(xp, x)
+    mean = wide.mean(axis, keepdims=True)
+    centered = wide - mean
+    return mean, centered, 1 / xp.sqrt((centered * centered).mean(axis, keepdims=True) + eps)
+
+
+def _batch_norm_ref(xp: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[Any, Any, Any]:
+    mean, centered, rstd = _statistics(xp, x, _channel_axes(x), eps)
+    side = (1, -1, *(1,) * (x.ndim - 2)) if x.shape[1] else (1, 0, *(1,) * (x.ndim - 2))
+    y = centered * rstd * widen(xp, weight).reshape(side) + widen(xp, bias).reshape(side)
+    y = y.astype(x.dtype, copy=False)
+    return channels_last(xp, y) if x.ndim > 2 else y, mean.reshape(-1), rstd.reshape(-1)
+
+
+def _batch_norm_vjp(
+    g: Any, ys: Any, needs: Any, x: Any, weight: Any, bias: Any, *, eps: float
+) -> tuple[Any, Any, Any]:
+    axes = _channel_axes(x)
+    rank = len(x.shape)
+    gx, normal = _normalized_gradient(g, x, _per_channel(weight, rank), axes, eps)
+    gw = sum_(g * normal, axis=axes, keepdims=False) if needs[1] else None
+    gb = sum_(g, axis=axes, keepdims=False) if needs[2] else None
+    return gx if needs[0] else None, gw, gb
+
+
+def _batch_norm_bwd_ref(
+    xp: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any
+) -> tuple[Any, Any, Any]:
+    axes = _channel_axes(x)
+    side = tuple(x.shape[1] if i == 1 else 1 for i in range(x.ndim))
+    wide, r = widen(xp, g), rstd.reshape(side)
+    normal = (widen(xp, x) - mean.reshape(side)) * r
+    gw = (wide * normal).sum(axes)
+    gb = wide.sum(axes)
+    n = _count(x)
+    inner = wide - (gb.reshape(side) + normal * gw.reshape(side)) / n
+    gx = (inner * r * widen(xp, weight).reshape(side)).astype(g.dtype, copy=False)
+    gx = channels_last(xp, gx) if x.ndim > 2 else gx
+    return gx, gw.astype(weight.dtype, copy=False), gb.astype(weight.dtype, copy=False)
+
+
+batch_norm_bwd = row(
+    "batch_norm_bwd",
+    _batch_norm_bwd_ref,
+    lambda g, x, weight, mean, rstd: (g, weight, weight),
+    n_out=3,
+    kernel="batch_norm_bwd",
+    why="the fused backward of batch_norm; batch_norm's own rule differentiates to any order",
+)
+batch_norm = row(
+    "batch_norm",
+    _batch_norm_ref,
+    _batch_norm_rule,
+    vjp=_batch_norm_vjp,
+    joint=True,
+    fused=lambda g, ys, needs, x, weight, bias, *, eps: batch_norm_bwd(g, x, weight, ys[1], ys[2]),
+    saves=(0, 1, "y"),
+    n_out=3,
+    n_diff=1,
+    kernel="batch_norm",
+)
+
+
+# ----- layer norm -----
+def _layer_norm_rule(x: Spec, weight: Spec, bias: Spec, *, eps: float) -> tuple[Spec, Spec, Spec]:
+    dtype = same_dtype("layer_norm", x, weight, bias)
+    check_kind("layer_norm", dtype, "f")
+    if x.ndim < 1 or weight.shape != x.shape[-1:] or bias.shape != weight.shape or not x.shape[-1]:
+        raise ShapeError(
+            "layer_norm", "weight and bias have the extent of the last axis of x, which is not 0",
+            x=x, weight=weight, bias=bias,
+        )  # fmt: skip
+    stats = Spec((*x.shape[:-1], 1), accumulator(dtype))
+    return x, stats, stats
+
+
+def _layer_norm_ref(xp: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[Any, Any, Any]:
+    mean, centered, rstd = _statistics(xp, x, (x.ndim - 1,), eps)
+    y = centered * rstd * widen(xp, weight) + widen(xp, bias)
+    return y.astype(x.dtype, copy=False), mean, rstd
+
+
+def _layer_norm_vjp(
+    g: Any, ys: Any, needs: Any, x: Any, weight: Any, bias: Any, *, eps: float
+) -> tuple[Any, Any, Any]:
+    rank = len(x.shape)
+    gx, normal = _normalized_gradient(g, x, weight, (rank - 1,), eps)
+    rows = tuple(range(rank - 1))
+    gw = sum_(g * normal, axis=rows, keepdims=False) if needs[1] else None
+    gb = sum_(g, axis=rows, keepdims=False) if needs[2] else None
+    return gx if needs[0] else None, gw, gb
+
+
+def _layer_norm_bwd_ref(
+    xp: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any
+) -> tuple[Any, Any, Any]:
+    wide, rows = widen(xp, g), tuple(range(x.ndim - 1))
+    normal = (widen(xp, x) - mean) * rstd
+    gn = wide * widen(xp, weight)
+    gx = gn - gn.mean(-1, keepdims=True) - normal * (gn * normal).mean(-1, keepdims=True)
+    gw, gb = (wide * normal).sum(rows), wide.sum(rows)
+    return (
+        (gx * rstd).astype(g.dtype, copy=False),
+        gw.astype(weight.dtype, copy=False),
+        gb.astype(weight.dtype, copy=False),
+    )
+
+
+layer_norm_bwd = row(
+    "layer_norm_bwd",
+    _layer_norm_bwd_ref,
+    lambda g, x, weight, mean, rstd: (g, weight, weight),
+    n_out=3,
+    kernel="layer_norm_bwd",
+    why="the fused backward of layer_norm; layer_norm's own rule differentiates to any order",
+)
+layer_norm = row(
+    "layer_norm",
+    _layer_norm_ref,
+    _layer_norm_rule,
+    vjp=_layer_norm_vjp,
+    joint=True,
+    fused=lambda g, ys, needs, x, weight, bias, *, eps: layer_norm_bwd(g, x, weight, ys[1], ys[2]),
+    saves=(0, 1, "y"),
+    n_out=3,
+    n_diff=1,
+    kernel="layer_norm",
+)

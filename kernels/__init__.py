@@ -1,0 +1,58 @@
+"""The kernels, a folder a family: CUDA source, CPU and Numba twins under the same names.
+
+`find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A kernel takes raw arrays
+and keyword parameters, and may return `NotImplemented` for a dtype or layout that it does not take; the caller then
+runs the row's reference.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+Kernel = Callable[..., Any]
+
+# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "conv": ("conv", "conv_dgrad", "conv_wgrad"),
+    "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
+    "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd"),
+    "softmax": (
+        "softmax",
+        "softmax_bwd",
+        "log_softmax",
+        "log_softmax_bwd",
+        "cross_entropy",
+        "cross_entropy_bwd",
+    ),
+    "elementwise": (
+        "relu",
+        "relu_bwd",
+        "sigmoid",
+        "tanh",
+        "gelu",
+        "gelu_bwd",
+        "silu",
+        "silu_bwd",
+        "erf",
+        "erfinv",
+    ),
+    "random": ("philox_bits", "philox_uniform", "philox_normal", "philox_randint"),
+}
+FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
+
+
+@cache
+def _family(family: str, kind: str) -> Any:
+    try:
+        return importlib.import_module(f"{__name__}.{family}.{kind}")
+    except ImportError:
+        return None
+
+
+def find(name: str, kind: str) -> Kernel | None:
+    """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
+    module = _family(FAMILY_OF[name], kind)
+    return getattr(module, name, None)
