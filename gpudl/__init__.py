@@ -3,6 +3,7 @@
 from . import autograd as autograd
 from . import data as data
 from . import errors as errors
+from . import random as random
 from . import io as io
 from . import ops as _ops
 from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
@@ -25,6 +26,15 @@ from .devices import default_device as default_device
 from .devices import device as device
 from .io import load as load
 from .io import save as save
+from .random import Generator as Generator
+from .random import manual_seed as manual_seed
 from .settings import config as config
+from .transforms import checkpoint as checkpoint
+from .transforms import custom_vjp as custom_vjp
+from .transforms import grad as grad
+from .transforms import hessian as hessian
+from .transforms import jacrev as jacrev
+from .transforms import value_and_grad as value_and_grad
+from .transforms import vjp as vjp
 
 from ._version import __version__ as __version__

@@ -39,7 +39,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "erf",
         "erfinv",
     ),
-    "random": ("philox_bits", "philox_uniform", "philox_normal", "philox_randint"),
+    "random": ("philox_bits", "philox_bits64", "philox_uniform", "philox_normal", "philox_randint"),
 }
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 

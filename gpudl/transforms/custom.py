@@ -1,0 +1,133 @@
+"""`custom_vjp`: functions with a gradient rule of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from ..autograd import Spec, Variable, no_grad, state
+from ..autograd.primitive import Primitive
+from ..autograd.tape import pick, record
+from ..dtypes import is_inexact
+from ..errors import ArgumentTypeError, GradError, ShapeError
+from ..ops.shape import copy as copy_row
+from .tree import leaves, rebuild
+
+Rule = Callable[..., Any]
+
+
+class _Call(Primitive):
+    """One call of a function with its own rule, as the primitive of its node."""
+
+    __slots__ = ("args", "bwd", "function", "fwd", "out", "residuals")
+
+    def __init__(self, function: custom_vjp, args: tuple[Any, ...], out: Any, residuals: Any) -> None:
+        n = len(leaves(out))
+        super().__init__(
+            function.__name__, _no_reference, _no_rule, vjp=self.pull, joint=True, n_out=n, n_diff=n
+        )
+        self.function, self.args, self.out, self.residuals = function, args, out, residuals
+
+    def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:
+        """The user's backward rule, its result checked against the arguments."""
+        outs = leaves(self.out)
+        gs = [g] if self.n_out == 1 else g
+        full = [out * 0 if part is None else part for out, part in zip(outs, gs, strict=True)]
+        residuals = self.residuals
+        if state.recording:
+            # Residuals of the first pass carry no history. Made again from the inputs, they can be differentiated.
+            values = iter(xs)
+            args = rebuild(self.args, [next(values) if isinstance(x, Variable) else x for x in leaves(self.args)])
+            _, residuals = self.function.fwd(*args)
+        grads = self.function.bwd(residuals, rebuild(self.out, full))
+        if not isinstance(grads, (tuple, list)) or len(grads) != len(self.args):
+            raise ArgumentTypeError(
+                self.name, f"the backward rule must return a tuple with one gradient per argument ({len(self.args)})"
+            )
+        return self._checked(grads)
+
+    def _checked(self, grads: Any) -> list[Any]:
+        flat: list[Any] = []
+        for arg, part in zip(self.args, grads, strict=True):
+            expected = leaves(arg)
+            given = [None] * len(expected) if part is None else leaves(part)
+            if len(given) != len(expected):
+                raise ArgumentTypeError(self.name, "a gradient has another structure than its argument")
+            for x, g in zip(expected, given, strict=True):
+                if not isinstance(x, Variable):
+                    continue
+                if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
+                    raise ShapeError(self.name, "the backward rule gave a gradient that does not fit", x=x, gradient=g)
+                flat.append(g)
+        return flat
+
+
+def _no_reference(xp: Any, *arrays: Any) -> Any:
+    raise GradError("custom_vjp", "a recorded call cannot be computed again")
+
+
+def _no_rule(*specs: Spec) -> Any:
+    raise GradError("custom_vjp", "a recorded call has no shape rule")
+
+
+class custom_vjp:  # noqa: N801  # the name of the contract, JAX's
+    """A function whose gradient rule is given by `defvjp`.
+
+    `fwd(*args)` returns `(result, residuals)` and `bwd(residuals, g)` returns a tuple with the gradient of each
+    argument (None for none). Higher derivatives differentiate `bwd`, with residuals made again from the arguments.
+
+    >>> import gpudl as gd
+    >>> @gd.custom_vjp
+    ... def clipped(x):
+    ...     return x * 1
+    >>> clipped.defvjp(lambda x: (x * 1, None), lambda _, g: (g.clip(-1, 1),))
+    >>> gd.grad(lambda x: (5 * clipped(x)).sum())(gd.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    __name__: str
+    fwd: Rule
+    bwd: Rule
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        if not callable(f):
+            raise ArgumentTypeError("custom_vjp", f"{f!r} cannot be called")
+        self._f = f
+        self._defined = False
+        update_wrapper(self, f)
+        self.__name__ = getattr(f, "__name__", "custom_vjp")
+
+    def defvjp(self, fwd: Rule, bwd: Rule) -> None:
+        """Give the forward rule and the backward rule."""
+        for rule in (fwd, bwd):
+            if not callable(rule):
+                raise ArgumentTypeError("defvjp", f"{rule!r} cannot be called")
+        self.fwd, self.bwd, self._defined = fwd, bwd, True
+
+    def __call__(self, *args: Any) -> Any:
+        if not self._defined:
+            raise GradError(self.__name__, "has no gradient rule", remedy="call defvjp(fwd, bwd) first")
+        inputs = [x for x in leaves(tuple(args)) if isinstance(x, Variable)]
+        if not state.recording or all(x._node is None for x in inputs):
+            with no_grad():
+                return self._f(*args)
+        with no_grad():
+            out, residuals = self.fwd(*args)
+        return self._recorded(args, inputs, out, residuals)
+
+    def _recorded(self, args: tuple[Any, ...], inputs: list[Any], out: Any, residuals: Any) -> Any:
+        values = leaves(out)
+        for value in values:
+            if not isinstance(value, Variable) or not is_inexact(value.dtype):
+                raise ArgumentTypeError(self.__name__, f"returned {value!r}: results are floating tensors")
+        # Results get memory of their own, so that an input handed through does not lose its place.
+        results = [copy_row(value) for value in values]
+        plain = rebuild(out, values)
+        call = _Call(self, tuple(args), plain, residuals)
+        node = record(call, inputs, {}, [result.data for result in results])
+        assert node is not None
+        node.saved = tuple(inputs)
+        for index, result in enumerate(results):
+            result._node = node if len(results) == 1 else pick(node, index, result.data)
+        return rebuild(out, results)
