@@ -6,19 +6,17 @@ Both take the same arguments (see `reference`), update in place and give the sam
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from . import reference
 
-try:
-    from gpudl import _C as native
-except ImportError:
-    native = None
+_source: Any = reference
+with contextlib.suppress(ImportError):
+    from gpudl import _C as _source
 
-sgd: Callable[..., None]
-adam: Callable[..., None]
-rmsprop: Callable[..., None]
-sumsq: Callable[..., float]
-_source: Any = reference if native is None else native
-sgd, adam, rmsprop, sumsq = _source.sgd, _source.adam, _source.rmsprop, _source.sumsq
+sgd: Callable[..., None] = _source.sgd
+adam: Callable[..., None] = _source.adam
+rmsprop: Callable[..., None] = _source.rmsprop
+sumsq: Callable[..., float] = _source.sumsq

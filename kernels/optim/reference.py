@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+Array = Any  # a NumPy array; NumPy types no result of these mixed operations
 Segments = Sequence[tuple[int, int]] | None
 
 _BLOCK = 1 << 14
