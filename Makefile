@@ -34,9 +34,14 @@ format: $(VENV)/.test
 test-pythons:
 	sh scripts/test_pythons.sh
 
-# The interpreter that runs setup.py needs setuptools, cmake and pybind11.
+# In .venv, or in the environment of a PYTHON that is given and has setuptools, cmake and pybind11.
+ifeq ($(origin PYTHON),file)
 ext: $(VENV)/.build
 	GPUDL_EXTENSION=required $(BIN)/python setup.py -q build_ext --inplace
+else
+ext:
+	GPUDL_EXTENSION=required $(PYTHON) setup.py -q build_ext --inplace
+endif
 
 bench: $(VENV)/.train
 	$(BIN)/python -m bench
