@@ -1,8 +1,9 @@
 """`Primitive`: one operation of the engine, as a row of the table of operations.
 
-A row says what an operation computes (`ref`, on any device's array functions), what comes out (`rule`, shapes and dtypes
-without data), how it differentiates (`vjp`, in tensor operations, so that any order works) and which kernel does it
-(`kernel`). Dispatch, the tape, tracing, documentation and tests are driven by the rows.
+A row says what an operation computes (`ref`, on any device's array functions), what comes out
+(`rule`, shapes and dtypes without data), how it differentiates (`vjp`, in tensor operations, so
+that any order works) and which kernel does it (`kernel`). Dispatch, the tape, tracing,
+documentation and tests are driven by the rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 
 from .. import devices, kernels
 from ..dtypes import DType
+from ..errors import describe
+from ..notices import notice
 from ..settings import settings
 from ..shapes import Shape
 
@@ -47,14 +50,18 @@ Vjp = Callable[..., Any]
 class Primitive:
     """A row of the table of operations.
 
-    `ref(xp, *arrays, **params)` computes; `rule(*specs, **params)` gives the `Spec` (or tuple of them) of the result and
-    raises the typed error of a wrong call. `vjp` is a tuple with one function per input, each
-    `f(g, y, *xs, **params) -> gradient` (None for an input that has no gradient), or one function with `joint=True`,
-    `f(g, ys, needs, *xs, **params) -> tuple`, or one function for any number of inputs, `f(i, g, y, *xs, **params)`. What
-    is not listed in `saves` (indices of inputs, "2:" for all from the third on, "y" for the result) reaches the rule as a stand-in that only has `shape` and `dtype`. `fused` is a joint rule that may use kernels
-    without a gradient of their own; it runs exactly when the tape is not recording. `jvp` and `batch` are the places
-    for forward mode and vectorisation; `linear` and `elementwise` rows derive them. `why` states the reason why a row has no
-    gradient. `n_diff` of the `n_out` results carry gradients, the first ones.
+    `ref(xp, *arrays, **params)` computes; `rule(*specs, **params)` gives the `Spec` (or tuple of
+    them) of the result and raises the typed error of a wrong call. `vjp` is a tuple with one
+    function per input, each `f(g, y, *xs, **params) -> gradient` (None for an input that has no
+    gradient), or one function with `joint=True`, `f(g, ys, needs, *xs, **params) -> tuple`, or
+    one function for any number of inputs, `f(i, g, y, *xs, **params)`. What is not listed in
+    `saves` (indices of inputs, "2:" for all from the third on, "y" for the result) reaches the
+    rule as a stand-in that only has `shape` and `dtype`. `fused` is a joint rule that may use
+    kernels without a gradient of their own; it runs exactly when the tape is not recording. `jvp`
+    and `batch` are the places for forward mode and vectorisation; `linear` and `elementwise` rows
+    derive them. `why` states the reason why a row has no gradient. `n_diff` of the `n_out`
+    results carry gradients, the first ones. `flops(*specs, **params)` counts floating-point
+    operations, for profiles; elementwise rows count one an element.
     """
 
     __slots__ = (
@@ -62,6 +69,7 @@ class Primitive:
         "broadcasts",
         "cpu",
         "elementwise",
+        "flops",
         "fused",
         "impls",
         "joint",
@@ -102,6 +110,7 @@ class Primitive:
         linear: bool = False,
         view: bool = False,
         why: str | None = None,
+        flops: Callable[..., int] | None = None,
     ) -> None:
         if (vjp is None) != (why is not None):
             raise AssertionError(f"{name}: a row has a gradient or a reason for none")
@@ -119,7 +128,7 @@ class Primitive:
             linear,
             view,
         )
-        self.why = why
+        self.why, self.flops = why, flops
         self.pooled = isinstance(ref, Ufunc) and kernel is None and elementwise
         self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
         self.cpu = self._first_cpu_call
@@ -138,7 +147,7 @@ class Primitive:
         return partial(self.ref, device.xp)
 
     def implementation(self, device: devices.Device) -> Callable[..., Any]:
-        """What computes this row on `device` under the settings of this thread: a kernel, or the reference."""
+        """What computes this row on `device` on this thread: a kernel, or the reference."""
         key = (device.kind, settings.kernels)
         found = self.impls.get(key)
         if found is None:
@@ -147,14 +156,19 @@ class Primitive:
 
     def _choose(self, device: devices.Device) -> Callable[..., Any]:
         reference = self.reference(device)
+        library = device.xp.__name__
         if self.kernel is None or settings.kernels == "library":
+            notice("library", self.name, f"computed by {library} on {device}")
             return reference
         kernel = kernels.find(self.kernel, device.kind)
-        if kernel is None:
-            return reference
 
         def run(*arrays: Any, **params: Any) -> Any:
-            out = kernel(*arrays, **params)
-            return reference(*arrays, **params) if out is NotImplemented else out
+            out = NotImplemented if kernel is None else kernel(*arrays, **params)
+            if out is not NotImplemented:
+                return out
+            given = ", ".join(describe(x) for x in arrays)
+            cause = f"no kernel here on {device}" if kernel is None else "not taken by the kernel"
+            notice("fallback", self.name, f"{cause}, computed by {library}: {given}")
+            return reference(*arrays, **params)
 
         return run
