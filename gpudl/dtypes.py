@@ -2,9 +2,11 @@
 
 A dtype is a `numpy.dtype`; bfloat16 comes from ml_dtypes. The rules, in one place:
 
-* tensors keep their dtype; two of one kind promote as in NumPy; bfloat16 with float16 gives float32;
+* tensors keep their dtype; two of one kind promote as in NumPy; bfloat16 with float16 gives
+float32;
 * an integer or bool tensor with a float (or complex) tensor gives the float's dtype;
-* Python scalars and `np.float64` scalars are weak: they take the tensor's dtype, unless their kind is higher
+* Python scalars and `np.float64` scalars are weak: they take the tensor's dtype, unless their
+kind is higher
   (an int tensor with `2.5` gives the default float); other NumPy scalars are strong;
 * lists of Python floats become float32, of ints int64; arrays from NumPy keep their dtype.
 """
@@ -36,7 +38,8 @@ FLOATS: tuple[DType, ...] = (bfloat16, float16, float32, float64)
 COMPLEX: tuple[DType, ...] = (complex64, complex128)
 ALL: tuple[DType, ...] = (bool_, *INTEGERS, *FLOATS, *COMPLEX)
 
-# 0 bool, 1 integer, 2 float, 3 complex. bfloat16 has numpy kind "V", so kinds are looked up, never read off.
+# 0 bool, 1 integer, 2 float, 3 complex. bfloat16 has numpy kind "V", so kinds are looked up,
+# never read off.
 _KIND: dict[DType, int] = {
     bool_: 0,
     **dict.fromkeys(INTEGERS, 1),
@@ -74,7 +77,8 @@ def is_inexact(dtype: DType) -> bool:
 
 
 def as_dtype(value: object, op: str = "dtype") -> DType:
-    """The dtype that `value` names: a dtype, a NumPy scalar type, a string, or `bool`, `int`, `float`, `complex`.
+    """The dtype that `value` names: a dtype, a NumPy scalar type, a string, or `bool`, `int`,
+    `float`, `complex`.
 
     Raises `DTypeError` for anything else, dtypes of NumPy that gpudl does not have included.
     """
@@ -113,7 +117,8 @@ def check_kind(op: str, dtype: DType, kinds: str, **operands: object) -> None:
 
 
 def promote(a: DType, b: DType, op: str = "result_type") -> DType:
-    """The dtype of an operation on tensors of dtypes `a` and `b`. Raises `DTypeError` where there is none."""
+    """The dtype of an operation on tensors of dtypes `a` and `b`. Raises `DTypeError` where there
+    is none."""
     if a == b:
         return a
     kind_a, kind_b = _KIND[a], _KIND[b]
@@ -160,7 +165,8 @@ def complex_of(dtype: DType) -> DType:
 
 
 def float_of(dtype: DType) -> DType:
-    """`dtype` itself when it is inexact, else the default float: what `sqrt` or `mean` of it gives."""
+    """`dtype` itself when it is inexact, else the default float: what `sqrt` or `mean` of it
+    gives."""
     return dtype if _KIND[dtype] >= 2 else default_float
 
 

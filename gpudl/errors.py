@@ -1,8 +1,8 @@
 """Typed errors: every mistake a user can make raises one of these.
 
-Each class is a `GpudlError` and also the built-in exception that fits (`ValueError`, `TypeError`, ...), so both
-``except gpudl.errors.GpudlError`` and plain Python habits work. A message names the operation, what is wrong, the
-operands with their shapes, dtypes and devices, and the remedy.
+Each class is a `GpudlError` and also the built-in exception that fits (`ValueError`, `TypeError`,
+...), so both ``except gpudl.errors.GpudlError`` and plain Python habits work. A message names the
+operation, what is wrong, the operands with their shapes, dtypes and devices, and the remedy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 
 def describe(value: object) -> str:
-    """One line for an operand: `float32(3, 4) on cpu` for arrays, a shortened `repr` for the rest."""
+    """One line for an operand: `float32(3, 4) on cpu` for arrays, a shortened `repr` for the
+    rest."""
     shape = getattr(value, "shape", None)
     dtype = getattr(value, "dtype", None)
     if isinstance(shape, tuple) and dtype is not None:
@@ -25,8 +26,8 @@ def describe(value: object) -> str:
 class GpudlError(Exception):
     """Base of all errors of gpudl.
 
-    `GpudlError(op, message, remedy=None, **operands)`: the name of the operation, what is wrong, what to do about it,
-    and the operands to describe.
+    `GpudlError(op, message, remedy=None, **operands)`: the name of the operation, what is wrong,
+    what to do about it, and the operands to describe.
 
     >>> import gpudl as gd
     >>> try:

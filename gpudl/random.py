@@ -1,7 +1,7 @@
 """Random numbers: counter-based streams, equal in every bit on every device.
 
-A `Generator` is a seed, a stream and a position. Functions take `generator=`, or use the default one, which
-`gd.manual_seed` sets. Philox 4x32-10: Salmon, Moraes, Dror, Shaw, SC 2011.
+A `Generator` is a seed, a stream and a position. Functions take `generator=`, or use the default
+one, which `gd.manual_seed` sets. Philox 4x32-10: Salmon, Moraes, Dror, Shaw, SC 2011.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ __all__ = [
 class Generator:
     """A stream of random numbers that can be saved, restored and split.
 
-    `seed` is an integer of up to 64 bits (None draws one from the system), `stream` selects one of 2**64 independent
-    streams of that seed. Safe to use from several threads.
+    `seed` is an integer of up to 64 bits (None draws one from the system), `stream` selects one
+    of 2**64 independent streams of that seed. Safe to use from several threads.
 
     >>> import gpudl as gd
     >>> g = gd.Generator(7)
@@ -82,7 +82,9 @@ class Generator:
     def set_state(self, state: dict[str, int]) -> None:
         """Continue from a state that `get_state` gave. Raises `ArgumentError` for anything else."""
         if not isinstance(state, dict) or set(state) != {"seed", "stream", "offset"}:
-            raise ArgumentError("set_state", f"{state!r} is no state of a generator", remedy="what get_state() gave")
+            raise ArgumentError(
+                "set_state", f"{state!r} is no state of a generator", remedy="what get_state() gave"
+            )
         words = {name: _word("set_state", name, value) for name, value in state.items()}
         with self._lock:
             self._seed, self._stream, self._offset = (
@@ -141,7 +143,13 @@ def manual_seed(seed: int) -> Generator:
 
 
 def _draw(
-    op: str, row: Callable[..., Any], shape: Any, words: int, generator: Any, device: Any, **options: Any
+    op: str,
+    row: Callable[..., Any],
+    shape: Any,
+    words: int,
+    generator: Any,
+    device: Any,
+    **options: Any,
 ) -> Any:
     extents = shapes.as_shape(op, shape)
     n = shapes.count(op, extents, 16)
@@ -180,7 +188,8 @@ def uniform(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform numbers from [low, high), multiples of 2**-24 (float32) or 2**-53 (float64) of the range.
+    """Uniform numbers from [low, high), multiples of 2**-24 (float32) or 2**-53 (float64) of the
+    range.
 
     >>> import gpudl as gd
     >>> gd.random.uniform((2, 3), generator=gd.Generator(0)).shape
@@ -234,7 +243,8 @@ def integers(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Integers from [low, high), or from [0, low) with one bound; a value's probability is off by at most 2**-32.
+    """Integers from [low, high), or from [0, low) with one bound; a value's probability is off by
+    at most 2**-32.
 
     >>> import gpudl as gd
     >>> int(gd.random.integers(6, shape=100, generator=gd.Generator(0)).max())
@@ -247,7 +257,9 @@ def integers(
     if kind(wanted) != 1:
         raise DTypeError("integers", f"does not give {wanted.name}", remedy="an integer dtype")
     if not -(2**63) <= a < b <= 2**63:
-        raise ArgumentError("integers", f"no integers in [{a}, {b})", remedy="low < high, of 64 bits")
+        raise ArgumentError(
+            "integers", f"no integers in [{a}, {b})", remedy="low < high, of 64 bits"
+        )
     out = _draw(
         "integers", ops.randint, shape, words_per_element("randint", span=b - a), generator, device,
         low=a, high=b,
@@ -264,7 +276,12 @@ def permutation(n: int, *, device: Any = None, generator: Generator | None = Non
     """
     count = shapes.as_int("permutation", "n", n)
     return _draw(  # type: ignore[no-any-return]
-        "permutation", ops.permutation, (count,), words_per_element("permutation"), generator, device
+        "permutation",
+        ops.permutation,
+        (count,),
+        words_per_element("permutation"),
+        generator,
+        device,
     )
 
 

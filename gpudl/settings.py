@@ -2,14 +2,14 @@
 
 | setting | environment | meaning |
 |---|---|---|
-| `debug` | `GPUDL_DEBUG` | 1 fallbacks, copies and compiles; 2 a line per kernel; 3 graphs; 4 generated source |
+| `debug` | `GPUDL_DEBUG` | 1 fallbacks, copies, compiles; 2 kernels; 3 graphs; 4 source |
 | `validate` | `GPUDL_VALIDATE` | rerun every kernel against its reference and compare |
 | `kernels` | `GPUDL_KERNELS` | `cuda` (our own kernels), `numba` (their Numba twins) or `library` |
 | `device` | `GPUDL_DEVICE` | the default device |
 | `num_threads` | `GPUDL_NUM_THREADS` | threads of the CPU kernels; 0 means one per core |
 | `cache_dir` | `GPUDL_CACHE_DIR` | compiled kernels and downloaded data |
 | `data_dir` | `GPUDL_DATA` | where data sets are looked for first |
-| `pool_limit` | `GPUDL_POOL_LIMIT` | bytes of freed blocks the CPU allocator keeps; 0 means a quarter of the memory |
+| `pool_limit` | `GPUDL_POOL_LIMIT` | bytes the CPU allocator keeps; 0: a quarter of the memory |
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _switch(value: object) -> bool:
 def _text(value: object) -> str:
     if not isinstance(value, (str, os.PathLike)):
         raise ValueError("a string or a path")
-    return os.fspath(value)  # type: ignore[return-value]  # bytes paths are not used here
+    return os.fspath(value)
 
 
 def _default_cache() -> str:
@@ -136,7 +136,8 @@ _observers: list[Callable[[int], None]] = []
 
 
 def on_override(observer: Callable[[int], None]) -> None:
-    """Call `observer(+1)` when an override begins on some thread and `observer(-1)` when it ends."""
+    """Call `observer(+1)` when an override begins on some thread and `observer(-1)` when it
+    ends."""
     _observers.append(observer)
 
 
@@ -149,8 +150,8 @@ def _notify(delta: int) -> None:
 def config(**overrides: object) -> Iterator[None]:
     """Override settings inside a `with` block, on this thread.
 
-    Keyword arguments are names of the table of settings (`gpudl/settings.py`). Raises `SettingError` for an unknown
-    name or a value it does not take, before anything is changed.
+    Keyword arguments are names of the table of settings (`gpudl/settings.py`). Raises
+    `SettingError` for an unknown name or a value it does not take, before anything is changed.
 
     >>> import gpudl as gd
     >>> with gd.config(kernels="library"):

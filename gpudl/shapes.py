@@ -1,7 +1,7 @@
 """Size arithmetic, checked here and nowhere else, before any allocation.
 
-Everything that turns a user's shape, axis or index into numbers passes through these functions. They raise typed
-errors and never compute with a value that would overflow 64 bits.
+Everything that turns a user's shape, axis or index into numbers passes through these functions.
+They raise typed errors and never compute with a value that would overflow 64 bits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def as_int(op: str, name: str, value: Any) -> int:
         raise ArgumentTypeError(op, f"{name} must be an integer: {error}") from None
 
 
-def as_shape(op: str, shape: SupportsIndex | Iterable[SupportsIndex], *, unknown: bool = False) -> Shape:
+def as_shape(
+    op: str, shape: SupportsIndex | Iterable[SupportsIndex], *, unknown: bool = False
+) -> Shape:
     """A shape given as an int or an iterable of ints. With `unknown`, one entry may be -1.
 
     Raises `ShapeError` for negative extents and for more than 64 axes.
@@ -35,7 +37,9 @@ def as_shape(op: str, shape: SupportsIndex | Iterable[SupportsIndex], *, unknown
     if hasattr(shape, "__index__") and not isinstance(shape, bool):
         shape = (shape,)  # type: ignore[assignment]
     if isinstance(shape, (str, bytes)) or not isinstance(shape, Iterable):
-        raise ArgumentTypeError(op, f"a shape is an integer or a sequence of integers, not {shape!r}")
+        raise ArgumentTypeError(
+            op, f"a shape is an integer or a sequence of integers, not {shape!r}"
+        )
     result: list[int] = []
     for extent in shape:
         result.append(as_int(op, "an extent of a shape", extent))
@@ -67,7 +71,9 @@ def normalize_axis(op: str, axis: Any, ndim: int) -> int:
     value = as_int(op, "axis", axis)
     if not -ndim <= value < ndim:
         raise IndexRangeError(
-            op, f"axis {value} is out of range for {ndim} axes", remedy=f"from {-ndim} to {ndim - 1}"
+            op,
+            f"axis {value} is out of range for {ndim} axes",
+            remedy=f"from {-ndim} to {ndim - 1}",
         )
     return value + ndim if value < 0 else value
 

@@ -14,13 +14,13 @@ from .autograd import (
     Node,
     Primitive,
     Variable,
-    apply,
     backward,
     is_leaf,
     make,
     new_leaf,
     set_result_class,
 )
+from .autograd.apply import apply
 from .autograd.writes import overwrite
 from .dtypes import DType, as_dtype, is_inexact, kind
 from .errors import (
@@ -35,6 +35,7 @@ from .ops import elementwise as ops
 from .ops.shape import copy as copy_row
 from .ops.shape import identity, permute, reshape
 
+_Float = float  # `Tensor.float` is a method
 _OPERANDS = (Variable, bool, int, float, complex, np.ndarray, np.generic, list, tuple)
 
 
@@ -50,9 +51,9 @@ def _operate(row: Primitive, function: Callable[[Any, Any], Any], a: Any, b: Any
 class Tensor(Variable):
     """An n-dimensional array with a place on the tape.
 
-    Made by `gd.tensor`, `gd.asarray`, `gd.zeros`, ... It follows the array API standard and NumPy's habits (`axis`,
-    `keepdims`, views by slicing), and records operations once something `requires_grad`. `.data` is the raw array of the device that
-    holds it.
+    Made by `gd.tensor`, `gd.asarray`, `gd.zeros`, ... It follows the array API standard and
+    NumPy's habits (`axis`, `keepdims`, views by slicing), and records operations once something
+    `requires_grad`. `.data` is the raw array of the device that holds it.
 
     >>> import gpudl as gd
     >>> x = gd.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -113,7 +114,9 @@ class Tensor(Variable):
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         if api_version is not None and api_version not in _API_VERSIONS:
             raise ArgumentError(
-                "__array_namespace__", f"api_version {api_version!r}", remedy=" or ".join(_API_VERSIONS)
+                "__array_namespace__",
+                f"api_version {api_version!r}",
+                remedy=" or ".join(_API_VERSIONS),
             )
         import gpudl
 
@@ -131,7 +134,9 @@ class Tensor(Variable):
             self._node = new_leaf(self.shape, self.dtype)
         elif not value and self._node is not None:
             if not is_leaf(self._node):
-                raise GradError("requires_grad", "a computed tensor has history", remedy="x.detach()", x=self)
+                raise GradError(
+                    "requires_grad", "a computed tensor has history", remedy="x.detach()", x=self
+                )
             self._node = None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -156,7 +161,9 @@ class Tensor(Variable):
             if not isinstance(value, Tensor):
                 raise ArgumentTypeError("grad", f"a gradient is a tensor or None, not {value!r}")
             if value.shape != self.shape or value.dtype != self.dtype:
-                raise ShapeError("grad", "the gradient has another shape or dtype", x=self, grad=value)
+                raise ShapeError(
+                    "grad", "the gradient has another shape or dtype", x=self, grad=value
+                )
         if self._node is None:
             if value is None:
                 return
@@ -171,7 +178,8 @@ class Tensor(Variable):
             self._node.ensure_extra().keep = True
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
-        """Call `hook(gradient)` when the gradient of this tensor is known; what it returns, if not None, replaces it."""
+        """Call `hook(gradient)` when the gradient of this tensor is known; what it returns, if
+        not None, replaces it."""
         if self._node is None:
             raise GradError("register_hook", "the tensor does not require a gradient", x=self)
         if not callable(hook):
@@ -187,9 +195,10 @@ class Tensor(Variable):
     ) -> None:
         """Accumulate the gradient of this tensor into `.grad` of the leaves it was computed from.
 
-        `gradient` (shape and dtype of this tensor) may be left out for one element; `create_graph` records the pass so
-        that it can be differentiated; `retain_graph` keeps the graph for another pass; with `inputs` only those
-        tensors receive gradients. Raises `GradError`, or `StaleValueError` if a value it needs was overwritten.
+        `gradient` (shape and dtype of this tensor) may be left out for one element;
+        `create_graph` records the pass so that it can be differentiated; `retain_graph` keeps the
+        graph for another pass; with `inputs` only those tensors receive gradients. Raises
+        `GradError`, or `StaleValueError` if a value it needs was overwritten.
         """
         backward(self, gradient, retain_graph, create_graph, inputs)
 
@@ -203,7 +212,9 @@ class Tensor(Variable):
     def item(self) -> Any:
         """The one element as a Python number."""
         if self.data.size != 1:
-            raise ShapeError("item", "the tensor has not exactly one element", remedy="x.tolist()", x=self)
+            raise ShapeError(
+                "item", "the tensor has not exactly one element", remedy="x.tolist()", x=self
+            )
         value = self._host().reshape(()).item()
         return float(value) if self.dtype.kind == "V" else value
 
@@ -212,11 +223,16 @@ class Tensor(Variable):
         return self._host().tolist()
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The data as a NumPy array that shares the memory. Only for tensors on the CPU that require no gradient."""
+        """The data as a NumPy array that shares the memory. Only for tensors on the CPU that
+        require no gradient."""
         if self._node is not None:
-            raise GradError("numpy", "the tensor requires a gradient", remedy="x.detach().numpy()", x=self)
+            raise GradError(
+                "numpy", "the tensor requires a gradient", remedy="x.detach().numpy()", x=self
+            )
         if self.device.kind != "cpu":
-            raise DeviceError("numpy", f"the tensor is on {self.device}", remedy="x.cpu().numpy()", x=self)
+            raise DeviceError(
+                "numpy", f"the tensor is on {self.device}", remedy="x.cpu().numpy()", x=self
+            )
         return self.data  # type: ignore[no-any-return]
 
     def _host(self) -> np.ndarray[Any, Any]:
@@ -234,9 +250,10 @@ class Tensor(Variable):
         function = _UFUNCS.get(ufunc.__name__) if method == "__call__" and not kwargs else None
         if function is None:
             raise ArgumentTypeError(
-                f"numpy.{ufunc.__name__}", f"no such operation on tensors (method {method!r}, {sorted(kwargs)})",
+                f"numpy.{ufunc.__name__}",
+                f"no such operation on tensors (method {method!r}, {sorted(kwargs)})",
                 remedy="use the function of gpudl, or x.numpy()",
-            )  # fmt: skip
+            )
         return function(*inputs)
 
     def __dlpack__(self, **options: Any) -> Any:
@@ -282,7 +299,12 @@ class Tensor(Variable):
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ArgumentError("bool", "the truth of several elements is ambiguous", remedy="x.any() or x.all()", x=self)
+            raise ArgumentError(
+                "bool",
+                "the truth of several elements is ambiguous",
+                remedy="x.any() or x.all()",
+                x=self,
+            )
         return bool(self.item())
 
     def __index__(self) -> int:
@@ -314,7 +336,9 @@ class Tensor(Variable):
         if self.device.kind != "cpu":
             notes.append(f"device={self.device}")
         if self._node is not None:
-            notes.append("requires_grad=True" if is_leaf(self._node) else f"from={self._node.prim.name}")
+            notes.append(
+                "requires_grad=True" if is_leaf(self._node) else f"from={self._node.prim.name}"
+            )
         return f"tensor({', '.join([body, *notes])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -328,7 +352,9 @@ class Tensor(Variable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not is_leaf(self._node):
-            raise GradError("deepcopy", "only leaves can be copied", remedy="x.detach() or x.clone()", x=self)
+            raise GradError(
+                "deepcopy", "only leaves can be copied", remedy="x.detach() or x.clone()", x=self
+            )
         out = _rebuild(self.data.copy(order="K"), self._node is not None)
         if self.grad is not None:
             out.grad = self.grad.clone()
@@ -460,12 +486,16 @@ class Tensor(Variable):
 
     # ----- in place -----
     def _write(self, op: str, value: Any) -> Tensor:
-        if value is NotImplemented:
+        if not isinstance(value, Tensor):
             return NotImplemented
         if value.shape != self.shape:
-            raise ShapeError(op, "the result has another shape than the tensor written to", x=self, result=value)
+            raise ShapeError(
+                op, "the result has another shape than the tensor written to", x=self, result=value
+            )
         if kind(value.dtype) > kind(self.dtype):
-            raise ArgumentTypeError(op, f"{value.dtype.name} results do not fit {self.dtype.name}", x=self)
+            raise ArgumentTypeError(
+                op, f"{value.dtype.name} results do not fit {self.dtype.name}", x=self
+            )
         overwrite(op, self, convert.cast(value, self.dtype))
         return self
 
@@ -509,7 +539,8 @@ class Tensor(Variable):
         return self._write("irshift", self >> other)
 
     def copy_(self, source: Any) -> Tensor:
-        """Overwrite the elements with those of `source`, broadcast and cast to this tensor, which is returned."""
+        """Overwrite the elements with those of `source`, broadcast and cast to this tensor, which
+        is returned."""
         source = convert.cast(convert.tensor_of("copy_", source), self.dtype)
         return self._write("copy_", manipulation.broadcast_to(source, self.shape))
 
@@ -536,10 +567,12 @@ class Tensor(Variable):
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order, a view."""
-        return manipulation.permute_dims(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)  # type: ignore[no-any-return]
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return manipulation.permute_dims(self, order)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order (reversed by default), as in NumPy. To exchange two axes: `swapaxes`."""
+        """The axes in another order (reversed by default), as in NumPy. To exchange two axes:
+        `swapaxes`."""
         if not axes or axes == (None,):
             return self.T
         if len(axes) == 2 and self.ndim != 2 and not isinstance(axes[0], (tuple, list)):
@@ -588,7 +621,9 @@ class Tensor(Variable):
 
     def view(self, *shape: Any) -> NoReturn:
         """Not there: `reshape` gives another shape, `astype` another dtype."""
-        raise MissingAttributeError("view", "means different things in NumPy and PyTorch", remedy="x.reshape(...)", x=self)
+        raise MissingAttributeError(
+            "view", "means different things in NumPy and PyTorch", remedy="x.reshape(...)", x=self
+        )
 
     def contiguous(self) -> Tensor:
         """Itself if the memory is in C order, else a copy that is."""
@@ -635,21 +670,23 @@ class Tensor(Variable):
         """The mean over `axis`."""
         return reductions.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
-    def var(self, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    def var(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
         """The variance over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
         return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
 
-    def std(self, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    def std(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
         """The standard deviation over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
         return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def max(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The largest element over `axis`. PyTorch's `x.max(0)` also gives indices; here that is `argmax`."""
+        """The largest element over `axis`. PyTorch's `x.max(0)` also gives indices; here that is
+        `argmax`."""
         _refuse_positional("max", positional)
         return reductions.max(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def min(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The smallest element over `axis`. PyTorch's `x.min(0)` also gives indices; here that is `argmin`."""
+        """The smallest element over `axis`. PyTorch's `x.min(0)` also gives indices; here that is
+        `argmin`."""
         _refuse_positional("min", positional)
         return reductions.min(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
@@ -739,7 +776,9 @@ def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
 _API_VERSIONS = ("2022.12", "2023.12", "2024.12", "2025.12")
 _SHOWN_PLAIN: tuple[DType, ...] = tuple(as_dtype(t) for t in ("float32", "int64", "bool"))
 _UFUNCS: dict[str, Callable[..., Any]] = {
-    name: getattr(ew, name) for name in ew.__all__ if hasattr(np, name) and isinstance(getattr(np, name), np.ufunc)
+    name: getattr(ew, name)
+    for name in ew.__all__
+    if hasattr(np, name) and isinstance(getattr(np, name), np.ufunc)
 } | {
     "absolute": ew.abs,
     "arccos": ew.acos,

@@ -1,8 +1,8 @@
 """The kernels, a folder a family: CUDA source, CPU and Numba twins under the same names.
 
-`find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A kernel takes raw arrays
-and keyword parameters, and may return `NotImplemented` for a dtype or layout that it does not take; the caller then
-runs the row's reference.
+`find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A
+kernel takes raw arrays and keyword parameters, and may return `NotImplemented` for a dtype or
+layout that it does not take; the caller then runs the row's reference.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "erf",
         "erfinv",
     ),
+    "optim": ("sgd", "adam", "rmsprop", "sumsq"),
     "random": ("philox_bits", "philox_bits64", "philox_uniform", "philox_normal", "philox_randint"),
 }
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}

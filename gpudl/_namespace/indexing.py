@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import shapes
-from ..autograd import Node, Variable, apply
+from ..autograd import Node, Variable
+from ..autograd.apply import apply
 from ..autograd.tape import record
 from ..autograd.writes import check_writable, wrote
 from ..dtypes import kind

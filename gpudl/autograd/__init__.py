@@ -1,6 +1,5 @@
 """Variables, the tape, and the one point of dispatch. The page of what upper floors may use."""
 
-from .apply import apply as apply
 from .apply import compute as compute
 from .engine import backward as backward
 from .engine import grad as grad
@@ -14,7 +13,6 @@ from .state import hooked as hooked
 from .state import is_grad_enabled as is_grad_enabled
 from .state import no_grad as no_grad
 from .state import rare as rare
-from .state import state as state
 from .table import Row as Row
 from .table import row as row
 from .table import rows as rows

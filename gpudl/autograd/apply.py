@@ -1,7 +1,7 @@
 """The one point of dispatch: `apply(primitive, *variables, **params)`.
 
-What `.data` of the operands is decides who computes. The fast path tests one flag; everything rare (profiling,
-debugging, validation, anomaly traces) hangs behind it as hooks.
+What `.data` of the operands is decides who computes. The fast path tests one flag; everything
+rare (profiling, debugging, validation, anomaly traces) hangs behind it as hooks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from .variable import Variable, make, share
 # Elements from which an elementwise result comes from the pool (256 KB of float32).
 POOL_ELEMENTS = 65536
 
-# Results such as log(0) are IEEE values here, as on every device, not warnings of the library that computed them.
+# Results such as log(0) are IEEE values here, as on every device, not warnings of the library
+# that computed them.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gpudl\.")
 
 
@@ -83,7 +84,11 @@ def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out
 
 
 def _wrap_several(
-    prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], outs: Any, some_node: Node | None
+    prim: Primitive,
+    inputs: tuple[Any, ...],
+    params: dict[str, Any],
+    outs: Any,
+    some_node: Node | None,
 ) -> tuple[Any, ...]:
     results = tuple([make(normalize(out)) for out in outs])
     if some_node is None or not state.recording or not prim.n_diff:

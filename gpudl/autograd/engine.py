@@ -75,10 +75,11 @@ def backward(
 ) -> None:
     """Accumulate the gradient of `output` into `.grad` of the leaves it was computed from.
 
-    `gradient` has the shape and dtype of `output` and may be left out for one element. With `create_graph` the
-    gradients are recorded and can be differentiated; `retain_graph` (default: `create_graph`) keeps the graph for another call; with
-    `inputs` only these tensors receive gradients. Raises `GradError` if nothing requires a gradient or the graph is
-    freed, `StaleValueError` if a value it needs was overwritten.
+    `gradient` has the shape and dtype of `output` and may be left out for one element. With
+    `create_graph` the gradients are recorded and can be differentiated; `retain_graph` (default:
+    `create_graph`) keeps the graph for another call; with `inputs` only these tensors receive
+    gradients. Raises `GradError` if nothing requires a gradient or the graph is freed,
+    `StaleValueError` if a value it needs was overwritten.
     """
     node, g = _root("backward", output, gradient)
     targets = None
@@ -109,10 +110,12 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Any, ...]:
-    """The gradients of `outputs` (a tensor or several) with respect to `inputs`, without touching `.grad`.
+    """The gradients of `outputs` (a tensor or several) with respect to `inputs`, without touching
+    `.grad`.
 
-    `grad_outputs` are the gradients of the outputs, None for ones where an output has one element. An input that the
-    outputs do not depend on raises `GradError`, or gives None with `allow_unused`.
+    `grad_outputs` are the gradients of the outputs, None for ones where an output has one
+    element. An input that the outputs do not depend on raises `GradError`, or gives None with
+    `allow_unused`.
 
     >>> import gpudl as gd
     >>> x = gd.tensor([1.0, 2.0], requires_grad=True)

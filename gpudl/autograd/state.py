@@ -1,4 +1,5 @@
-"""What the current thread is doing: recording or not, the transform level, and the hooks around every operation."""
+"""What the current thread is doing: recording or not, the transform level, and the hooks around
+every operation."""
 
 from __future__ import annotations
 
@@ -29,12 +30,15 @@ class ThreadState(threading.local):
     level = 0
     hooks: tuple[Hook, ...] = ()
     inside_hook = False
+    # The operation whose gradient is being computed; kept up to date while hooks are active.
+    backward_of: Any = None
 
 
 state = ThreadState()
 
-# One clock for everything that has an order: nodes, writes and views. A node made before a write, whose saved value the
-# write changed, is recognised by comparing two numbers, and no operation pays for a version counter of its own.
+# One clock for everything that has an order: nodes, writes and views. A node made before a write,
+# whose saved value the write changed, is recognised by comparing two numbers, and no operation
+# pays for a version counter of its own.
 tick = count(1).__next__
 
 

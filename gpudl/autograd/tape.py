@@ -1,8 +1,9 @@
 """The tape: nodes, leaves, and the backward pass.
 
-A node knows the primitive that made a value, the nodes of its inputs, and what the gradient rule needs. Nothing points
-from a node to the variable it belongs to, so graphs are freed by reference counts alone. The backward pass is
-iterative: it visits the nodes that were reached in the reverse order of their making.
+A node knows the primitive that made a value, the nodes of its inputs, and what the gradient rule
+needs. Nothing points from a node to the variable it belongs to, so graphs are freed by reference
+counts alone. The backward pass is iterative: it visits the nodes that were reached in the reverse
+order of their making.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from typing import Any, Protocol
 from ..dtypes import is_inexact, kind
 from ..errors import AnomalyError, GradError, ShapeError, StaleValueError
 from .primitive import Primitive, Spec
-from .state import state, tick
+from .state import rare, state, tick
 from .variable import Alias, Storage, Variable, check_fresh, make, place_text
 
 Hook = Callable[[Any], Any]
 
 
 class Extra:
-    """What few nodes have: hooks, a kept gradient, the forward traceback, a cotangent slot number."""
+    """What few nodes have: hooks, a kept gradient, the forward traceback, a cotangent slot
+    number."""
 
     __slots__ = ("grad", "hooks", "keep", "trace")
 
@@ -81,7 +83,8 @@ class _LeafPrimitive:
 
 
 class _PickPrimitive:
-    """Marks the place of one result among several: its gradient goes to slot `params["index"]` of its parent."""
+    """Marks the place of one result among several: its gradient goes to slot `params["index"]` of
+    its parent."""
 
     name = "result"
 
@@ -164,7 +167,8 @@ def record(
 
 
 def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
-    """Keep results for the gradient rule: their arrays and storages, never the variables, which would be a cycle."""
+    """Keep results for the gradient rule: their arrays and storages, never the variables, which
+    would be a cycle."""
     kept = []
     for x in variables:
         if x._alias is None:
@@ -209,13 +213,15 @@ def raise_poisoned(op: str, node: Node) -> None:
 def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
     return StaleValueError(
         "backward",
-        f"{what} of {node.prim.name!r} was overwritten at {place_text(storage.where)} after it was used",
+        f"{what} of {node.prim.name!r} was overwritten at {place_text(storage.where)} "
+        "after it was used",
         remedy="write out of place, or clone() before the write",
     )
 
 
 def _saved_inputs(node: Node) -> Sequence[Any]:
-    """What the rule sees as inputs: saved variables, and the parent nodes as stand-ins for the rest."""
+    """What the rule sees as inputs: saved variables, and the parent nodes as stand-ins for the
+    rest."""
     parents = node.parents
     assert parents is not None
     saved = node.saved
@@ -265,7 +271,9 @@ def _input_gradients(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[An
         return prim.vjp(g, y, needs, *xs, **node.params)  # type: ignore[no-any-return]
     rules = prim.vjp
     if callable(rules):  # one rule for any number of inputs
-        return [rules(i, g, y, *xs, **node.params) if need else None for i, need in enumerate(needs)]
+        return [
+            rules(i, g, y, *xs, **node.params) if need else None for i, need in enumerate(needs)
+        ]
     return [
         rule(g, y, *xs, **node.params) if need and rule is not None else None
         for rule, need in zip(rules, needs, strict=True)
@@ -305,7 +313,9 @@ def _run_hooks(node: Node, g: Any) -> Any:
             continue
         if not isinstance(result, Variable) or result.shape != node.shape:
             raise ShapeError(
-                "register_hook", f"a hook must return None or a gradient of shape {node.shape}", result=result
+                "register_hook",
+                f"a hook must return None or a gradient of shape {node.shape}",
+                result=result,
             )
         g = result
     return g
@@ -352,7 +362,8 @@ def backward(
     create_graph: bool,
     deliver: Callable[[Node, Any], None],
 ) -> None:
-    """Walk back from `roots` with `gradients`, and `deliver` what arrives at leaves, kept nodes and `targets`.
+    """Walk back from `roots` with `gradients`, and `deliver` what arrives at leaves, kept nodes
+    and `targets`.
 
     With `targets`, only what lies on a way to one of them is computed.
     """
@@ -363,6 +374,7 @@ def backward(
     wanted = _leading_to(order, targets) if targets is not None else None
     goals = set(targets) if targets is not None else None
     before, state.recording = state.recording, create_graph
+    outer = state.backward_of
     try:
         for node in order:
             g = inbox.at.pop(node, None)
@@ -379,11 +391,14 @@ def backward(
                     deliver(node, g)
             if goals is not None and node in goals:
                 deliver(node, g)
+            if rare.active:
+                state.backward_of = node.prim
             _step(node, g, inbox, wanted)
             if not retain_graph:
                 node.release()
     finally:
         state.recording = before
+        state.backward_of = outer
 
 
 def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:

@@ -1,7 +1,7 @@
 """`Variable`: an array with a place on the tape, and the rules for views and writes.
 
-A variable holds `data` (the raw array; what it is decides who computes), `_node` (None, or its place on the tape) and
-`_alias` (None until the memory is shared with a view or written to).
+A variable holds `data` (the raw array; what it is decides who computes), `_node` (None, or its
+place on the tape) and `_alias` (None until the memory is shared with a view or written to).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def place_text(place: Place) -> str:
 
 
 class Storage:
-    """Memory that several variables may share: when it was last written to, and when last by a recorded write."""
+    """Memory that several variables may share: when it was last written to, and when last by a
+    recorded write."""
 
     __slots__ = ("graph_time", "views", "where", "write_time")
 
@@ -44,7 +45,8 @@ class Storage:
         self.views: list[weakref.ref[Variable]] = []
 
     def untracked_views(self) -> list[Variable]:
-        """Living views without history. They are poisoned when a recorded write makes them stale."""
+        """Living views without history. They are poisoned when a recorded write makes them
+        stale."""
         alive = [view for ref in self.views if (view := ref()) is not None]
         return [view for view in alive if view._node is None]
 
@@ -91,7 +93,8 @@ _class: type[Variable] = Variable
 
 
 def set_result_class(cls: type[Variable]) -> None:
-    """Make `cls` the class of every result. The floor that defines the public tensor calls this once."""
+    """Make `cls` the class of every result. The floor that defines the public tensor calls this
+    once."""
     global _class
     _class = cls
 
@@ -139,7 +142,8 @@ def check_fresh(op: str, x: Variable) -> None:
 
 
 def note_write(x: Variable, *, recorded: bool) -> None:
-    """Advance the clock of the memory of `x`. After a recorded write only `x` itself is up to date."""
+    """Advance the clock of the memory of `x`. After a recorded write only `x` itself is up to
+    date."""
     storage = storage_of(x)
     storage.write_time = tick()
     storage.where = user_place()

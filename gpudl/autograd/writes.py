@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import GradError, StaleValueError
 from . import tape
-from .state import state
+from .state import state, tick
 from .tape import LEAF, POISON, Node, new_node
-from .variable import Variable, note_write, place_text, storage_of
+from .variable import Variable, note_write, place_text, storage_of, user_place
 
 
 def check_writable(op: str, x: Variable, *values: Variable) -> bool:
-    """Whether a write of `values` into `x` is recorded. Raises `GradError` for a write that no gradient survives."""
+    """Whether a write of `values` into `x` is recorded. Raises `GradError` for a write that no
+    gradient survives."""
     if not x.data.flags.writeable:
         raise GradError(op, "the memory is read-only", remedy="write into x.clone()", x=x)
     node = x._node
@@ -58,8 +60,17 @@ def overwrite(op: str, x: Variable, value: Any) -> None:
     wrote(x, value._node, recorded=recorded)
 
 
+def wrote_all(xs: Iterable[Variable]) -> None:
+    """Note one unrecorded write to all of `xs`, as an optimizer's step is."""
+    time, where = tick(), user_place()
+    for x in xs:
+        storage = storage_of(x)
+        storage.write_time, storage.where = time, where
+
+
 def rebind(x: Variable, data: Any) -> None:
-    """Give `x` other memory with new contents, as the optimizers' packing does. Graphs that saved it notice."""
+    """Give `x` other memory with new contents, as the optimizers' packing does. Graphs that saved
+    it notice."""
     note_write(x, recorded=False)
     x._alias = None
     x.data = data

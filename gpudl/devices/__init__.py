@@ -46,9 +46,11 @@ _known = ("cpu", "cuda", "emu")
 
 
 def device(name: str | Device) -> Device:
-    """The device that `name` stands for: `"cpu"`, `"cuda"`, `"cuda:1"`, `"emu"`, or a device itself.
+    """The device that `name` stands for: `"cpu"`, `"cuda"`, `"cuda:1"`, `"emu"`, or a device
+    itself.
 
-    Raises `ArgumentError` for a name that is no device, `DeviceError` for one that this build or machine does not have.
+    Raises `ArgumentError` for a name that is no device, `DeviceError` for one that this build or
+    machine does not have.
 
     >>> import gpudl as gd
     >>> gd.device("cpu")

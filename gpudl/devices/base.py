@@ -35,13 +35,13 @@ class Event(Protocol):
 class Device(Protocol):
     """One place that holds arrays and computes with them.
 
-    Devices are values: two handles of one place are equal and hash alike. `kind` selects the implementation of a
-    primitive (`cpu`, `cuda`, `emu`), `index` the card.
+    Devices are values: two handles of one place are equal and hash alike. `kind` selects the
+    implementation of a primitive (`cpu`, `cuda`, `emu`), `index` the card.
     """
 
     kind: str
     index: int
-    array_type: type
+    array_type: Any
     xp: Any
 
     def empty(self, shape: Shape, dtype: DType) -> Array:

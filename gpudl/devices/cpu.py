@@ -13,12 +13,14 @@ from ..shapes import Shape, count
 from .base import Array, Event, Stream
 from .layout import result_order
 
+_C: Any
 try:
     from .. import _C
 except ImportError:  # built without a compiler: NumPy allocates, and everything still works
-    _C = None  # type: ignore[assignment]
+    _C = None
 
-# Fresh pages cost ten times the arithmetic of a large elementwise op; below this size NumPy's own cache is faster.
+# Fresh pages cost ten times the arithmetic of a large elementwise op; below this size NumPy's own
+# cache is faster.
 POOL_BYTES = 256 * 1024
 
 
@@ -48,7 +50,7 @@ class CpuDevice:
 
     kind = "cpu"
     index = 0
-    array_type = np.ndarray
+    array_type: Any = np.ndarray
     xp: Any = np
 
     def __repr__(self) -> str:
@@ -73,7 +75,8 @@ class CpuDevice:
             raise self.out_of_memory("empty", shape, dtype, error) from None
 
     def empty_elementwise(self, shape: Shape, dtype: DType, operands: tuple[Array, ...]) -> Array:
-        """An uninitialised result of an elementwise operation, in the layout that the rule gives it."""
+        """An uninitialised result of an elementwise operation, in the layout that the rule gives
+        it."""
         order = result_order(shape, operands)
         if order is None:
             return self.empty(shape, dtype)

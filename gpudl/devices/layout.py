@@ -1,7 +1,7 @@
 """The layout rule of elementwise operations, the same on every device.
 
-The result is channels-last (or any other dense permutation) if an operand of the full shape is, judged on the
-dimensions larger than 1; else it is in C order.
+The result is channels-last (or any other dense permutation) if an operand of the full shape is,
+judged on the dimensions larger than 1; else it is in C order.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from ..shapes import Shape
 
 
 def axis_order(array: Any) -> tuple[int, ...] | None:
-    """The axes from slowest to fastest if `array` is dense in some permutation other than C order, else None."""
+    """The axes from slowest to fastest if `array` is dense in some permutation other than C
+    order, else None."""
     if array.flags.c_contiguous:
         return None
     axes = [i for i, n in enumerate(array.shape) if n > 1]

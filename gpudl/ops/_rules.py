@@ -11,6 +11,7 @@ from ..dtypes import DType, bool_, check_kind, promote
 from ..errors import DTypeError
 
 Rule = Callable[..., Any]
+SpecRule = Callable[..., Spec]
 
 
 def same_dtype(op: str, *specs: Spec) -> DType:
@@ -26,7 +27,7 @@ def same_dtype(op: str, *specs: Spec) -> DType:
     return first
 
 
-def elementwise(op: str, kinds: str, out: Callable[[DType], DType] | None = None) -> Rule:
+def elementwise(op: str, kinds: str, out: Callable[[DType], DType] | None = None) -> SpecRule:
     """Broadcast operands of one dtype whose kind is in `kinds` (letters of `bifc`)."""
 
     def rule(*specs: Spec) -> Spec:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import ArgumentError
 from ._rules import elementwise, like
@@ -29,14 +29,14 @@ def _exact(function: Any) -> Any:
 
 
 # ----- relu -----
-relu_bwd = row(
+relu_bwd: Row = row(
     "relu_bwd",
     lambda xp, g, y: xp.where(y > 0, g, xp.zeros((), g.dtype)),
     elementwise("relu_bwd", "f"),
     kernel="relu_bwd",
     why="the fused backward of relu; relu's own rule differentiates to any order",
 )
-relu = row(
+relu: Row = row(
     "relu",
     lambda xp, x: xp.maximum(x, xp.zeros((), x.dtype)),
     elementwise("relu", "f"),
@@ -55,7 +55,7 @@ def _sigmoid_ref(xp: Any, x: Any) -> Any:
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype)
 
 
-sigmoid = row(
+sigmoid: Row = row(
     "sigmoid",
     _sigmoid_ref,
     elementwise("sigmoid", "f"),
@@ -71,7 +71,7 @@ def _silu_bwd_ref(xp: Any, g: Any, x: Any) -> Any:
     return (g * (s * (1 + x * (1 - s)))).astype(g.dtype)
 
 
-silu_bwd = row(
+silu_bwd: Row = row(
     "silu_bwd",
     _silu_bwd_ref,
     elementwise("silu_bwd", "f"),
@@ -85,7 +85,7 @@ def _silu_vjp(g: Any, y: Any, x: Any) -> Any:
     return g * (s * (1 + x * (1 - s)))
 
 
-silu = row(
+silu: Row = row(
     "silu",
     lambda xp, x: (x * _sigmoid_ref(xp, widen(xp, x))).astype(x.dtype),
     elementwise("silu", "f"),
@@ -97,7 +97,7 @@ silu = row(
 )
 
 # ----- erf -----
-erf = row(
+erf: Row = row(
     "erf",
     _exact(math.erf),
     elementwise("erf", "f"),
@@ -113,7 +113,8 @@ def _erfinv(y: float) -> float:
         return math.copysign(math.inf, y) if abs(y) == 1.0 else math.nan
     if y == 0.0:
         return y
-    # Winitzki's approximation, then Newton steps (Halley's) to full precision; erfc keeps the tail exact.
+    # Winitzki's approximation, then Newton steps (Halley's) to full precision; erfc keeps the
+    # tail exact.
     t = math.log1p(-y * y)
     half = 2 / (math.pi * 0.147) + t / 2
     x = math.copysign(math.sqrt(math.sqrt(half * half - t / 0.147) - half), y)
@@ -130,7 +131,7 @@ def _erfinv(y: float) -> float:
     return x
 
 
-erfinv = row(
+erfinv: Row = row(
     "erfinv",
     _exact(_erfinv),
     elementwise("erfinv", "f"),
@@ -179,14 +180,14 @@ def _gelu_vjp(g: Any, y: Any, x: Any, *, approximate: str) -> Any:
     return g * ((t + 1) * 0.5 + x * (1 - t * t) * inner * 0.5)
 
 
-gelu_bwd = row(
+gelu_bwd: Row = row(
     "gelu_bwd",
     _gelu_bwd_ref,
     _gelu_rule,
     kernel="gelu_bwd",
     why="the fused backward of gelu; gelu's own rule differentiates to any order",
 )
-gelu = row(
+gelu: Row = row(
     "gelu",
     _gelu_ref,
     _gelu_rule,
@@ -229,14 +230,14 @@ def _last(x: Any) -> dict[str, Any]:
     return {"axis": (len(x.shape) - 1,), "keepdims": True}
 
 
-softmax_bwd = row(
+softmax_bwd: Row = row(
     "softmax_bwd",
     _softmax_bwd_ref,
     like("softmax_bwd", "f"),
     kernel="softmax_bwd",
     why="the fused backward of softmax; softmax's own rule differentiates to any order",
 )
-log_softmax_bwd = row(
+log_softmax_bwd: Row = row(
     "log_softmax_bwd",
     _log_softmax_bwd_ref,
     like("log_softmax_bwd", "f"),
@@ -253,7 +254,7 @@ def _log_softmax_vjp(g: Any, y: Any, x: Any) -> Any:
     return g - exp(y) * sum_(g, **_last(g))
 
 
-softmax = row(
+softmax: Row = row(
     "softmax",
     _softmax_ref,
     like("softmax", "f"),
@@ -262,7 +263,7 @@ softmax = row(
     saves=("y",),
     kernel="softmax",
 )
-log_softmax = row(
+log_softmax: Row = row(
     "log_softmax",
     _log_softmax_ref,
     like("log_softmax", "f"),

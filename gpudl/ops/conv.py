@@ -1,7 +1,8 @@
-"""Convolution in one, two and three dimensions, and its two adjoints, which are each other's derivatives.
+"""Convolution in one, two and three dimensions, and its two adjoints, which are each other's
+derivatives.
 
-x is (N, C, *S), w is (O, C / groups, *K); the result is (N, O, *S') in channels-last memory. `padding` holds a pair
-(low, high) per spatial axis.
+x is (N, C, *S), w is (O, C / groups, *K); the result is (N, O, *S') in channels-last memory.
+`padding` holds a pair (low, high) per spatial axis.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import ShapeError
 from ..shapes import Shape
@@ -22,9 +23,7 @@ Pads = tuple[tuple[int, int], ...]
 Ints = tuple[int, ...]
 
 
-def window_extent(
-    op: str, n: int, k: int, stride: int, pad: tuple[int, int], dilation: int
-) -> int:
+def window_extent(op: str, n: int, k: int, stride: int, pad: tuple[int, int], dilation: int) -> int:
     """Positions of a window of `k` along an axis of `n`. Raises `ShapeError` if there is none."""
     reach = dilation * (k - 1) + 1
     room = n + pad[0] + pad[1] - reach
@@ -113,7 +112,15 @@ def _dgrad_rule(g: Spec, w: Spec, *, x_shape: Shape, **options: Any) -> Spec:
 
 
 def _dgrad_ref(
-    xp: Any, g: Any, w: Any, *, x_shape: Shape, stride: Ints, padding: Pads, dilation: Ints, groups: int
+    xp: Any,
+    g: Any,
+    w: Any,
+    *,
+    x_shape: Shape,
+    stride: Ints,
+    padding: Pads,
+    dilation: Ints,
+    groups: int,
 ) -> Any:
     N, O, *out = g.shape
     C = w.shape[1]
@@ -136,7 +143,15 @@ def _wgrad_rule(g: Spec, x: Spec, *, w_shape: Shape, **options: Any) -> Spec:
 
 
 def _wgrad_ref(
-    xp: Any, g: Any, x: Any, *, w_shape: Shape, stride: Ints, padding: Pads, dilation: Ints, groups: int
+    xp: Any,
+    g: Any,
+    x: Any,
+    *,
+    w_shape: Shape,
+    stride: Ints,
+    padding: Pads,
+    dilation: Ints,
+    groups: int,
 ) -> Any:
     N, O, *out = g.shape
     C = w_shape[1]
@@ -150,7 +165,7 @@ def _wgrad_ref(
     return gw.astype(g.dtype, copy=False)
 
 
-conv = row(
+conv: Row = row(
     "conv",
     _conv_ref,
     _conv_rule,
@@ -161,7 +176,7 @@ conv = row(
     saves=(0, 1),
     kernel="conv",
 )
-conv_dgrad = row(
+conv_dgrad: Row = row(
     "conv_dgrad",
     _dgrad_ref,
     _dgrad_rule,
@@ -172,7 +187,7 @@ conv_dgrad = row(
     saves=(0, 1),
     kernel="conv_dgrad",
 )
-conv_wgrad = row(
+conv_wgrad: Row = row(
     "conv_wgrad",
     _wgrad_ref,
     _wgrad_rule,

@@ -1,11 +1,12 @@
-"""Creation: constant arrays and ranges. Being primitives, they are seen by a trace like everything else."""
+"""Creation: constant arrays and ranges. Being primitives, they are seen by a trace like
+everything else."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import devices
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import DType, check_kind
 from ..shapes import Shape, as_shape, count
 
@@ -32,7 +33,7 @@ def _full_cpu(xp: Any, *, shape: Shape, value: complex, dtype: DType) -> Any:
     return out
 
 
-full = row("full", _full_cpu, _full_rule, why=_CONSTANT)
+full: Row = row("full", _full_cpu, _full_rule, why=_CONSTANT)
 
 
 def _arange_rule(
@@ -49,7 +50,7 @@ def _arange_ref(xp: Any, *, start: float, step: float, length: int, dtype: DType
     return (xp.arange(length, dtype="float64") * step + start).astype(dtype)
 
 
-arange = row("arange", _arange_ref, _arange_rule, why=_CONSTANT)
+arange: Row = row("arange", _arange_ref, _arange_rule, why=_CONSTANT)
 
 
 def device_of(x: Any) -> devices.Device:

@@ -1,6 +1,7 @@
 """Arithmetic and mathematical functions, element by element.
 
-Gradients follow the conjugate convention for complex inputs: the gradient of a holomorphic f is g * conj(f'(x)).
+Gradients follow the conjugate convention for complex inputs: the gradient of a holomorphic f is g
+* conj(f'(x)).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Spec, Ufunc, row
+from ..autograd import Row, Spec, Ufunc, row
 from ..dtypes import COMPLEX, DType, accumulator, check_kind, complex_of, kind, real_of
 from ._rules import elementwise, to_bool
 from .create import scalar_like, zeros_like
@@ -30,7 +31,7 @@ def _zero(g: Any, y: Any, *xs: Any) -> Any:
 
 def _unary(
     name: str, function: Any, vjp: Any, *saves: int | str, kinds: str = "fc", **options: Any
-) -> Any:
+) -> Row:
     ref = Ufunc(function) if isinstance(function, str) else function
     return row(
         name,
@@ -45,7 +46,7 @@ def _unary(
 
 def _binary(
     name: str, function: Any, vjps: Any, *saves: int | str, kinds: str = "ifc", **options: Any
-) -> Any:
+) -> Row:
     ref = Ufunc(function) if isinstance(function, str) else function
     return row(
         name,
@@ -60,11 +61,13 @@ def _binary(
 
 
 # ----- arithmetic -----
-add = _binary("add", "add", (lambda g, y, a, b: g, lambda g, y, a, b: g), kinds="bifc", linear=True)
-subtract = _binary(
+add: Row = _binary(
+    "add", "add", (lambda g, y, a, b: g, lambda g, y, a, b: g), kinds="bifc", linear=True
+)
+subtract: Row = _binary(
     "subtract", "subtract", (lambda g, y, a, b: g, lambda g, y, a, b: -g), linear=True
 )
-multiply = _binary(
+multiply: Row = _binary(
     "multiply",
     "multiply",
     (lambda g, y, a, b: g * conj_of(b), lambda g, y, a, b: g * conj_of(a)),
@@ -72,7 +75,7 @@ multiply = _binary(
     1,
     kinds="bifc",
 )
-divide = _binary(
+divide: Row = _binary(
     "divide",
     "divide",
     (
@@ -83,16 +86,16 @@ divide = _binary(
     "y",
     kinds="fc",
 )
-negative = _unary("negative", "negative", lambda g, y, x: -g, kinds="ifc", linear=True)
-square = _unary("square", "square", lambda g, y, x: g * (conj_of(x) * 2), 0, kinds="ifc")
-reciprocal = _unary("reciprocal", "reciprocal", lambda g, y, x: -g * conj_of(y * y), "y")
+negative: Row = _unary("negative", "negative", lambda g, y, x: -g, kinds="ifc", linear=True)
+square: Row = _unary("square", "square", lambda g, y, x: g * (conj_of(x) * 2), 0, kinds="ifc")
+reciprocal: Row = _unary("reciprocal", "reciprocal", lambda g, y, x: -g * conj_of(y * y), "y")
 
 
 def _abs_vjp(g: Any, y: Any, x: Any) -> Any:
     return g * sign(x) if kind(x.dtype) < 3 else cast(g, dtype=x.dtype) * sign(x)
 
 
-absolute = _unary("abs", "abs", _abs_vjp, 0, kinds="bifc", out=real_of)
+absolute: Row = _unary("abs", "abs", _abs_vjp, 0, kinds="bifc", out=real_of)
 
 
 def _sign_vjp(g: Any, y: Any, x: Any) -> Any:
@@ -105,7 +108,7 @@ def _sign_vjp(g: Any, y: Any, x: Any) -> Any:
     return y * cast(scaled, dtype=x.dtype) * 1j
 
 
-sign = _unary("sign", "sign", _sign_vjp, 0, "y", kinds="ifc")
+sign: Row = _unary("sign", "sign", _sign_vjp, 0, "y", kinds="ifc")
 
 
 def _pow_base(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -120,8 +123,8 @@ def _pow_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * conj_of(y * log(safe))
 
 
-power = _binary("pow", "power", (_pow_base, _pow_exponent), 0, 1, "y")
-int_power = _binary("int_pow", "power", None, kinds="i", why="integers have no derivative")
+power: Row = _binary("pow", "power", (_pow_base, _pow_exponent), 0, 1, "y")
+int_power: Row = _binary("int_pow", "power", None, kinds="i", why="integers have no derivative")
 
 
 def _half_at_ties(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -130,10 +133,10 @@ def _half_at_ties(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 _extremum = (_half_at_ties, lambda g, y, a, b: _half_at_ties(g, y, b, a))
-maximum = _binary("maximum", "maximum", _extremum, 0, 1, "y", kinds="bif")
-minimum = _binary("minimum", "minimum", _extremum, 0, 1, "y", kinds="bif")
-floor_divide = _binary("floor_divide", "floor_divide", (_zero, _zero), kinds="if")
-remainder = _binary(
+maximum: Row = _binary("maximum", "maximum", _extremum, 0, 1, "y", kinds="bif")
+minimum: Row = _binary("minimum", "minimum", _extremum, 0, 1, "y", kinds="bif")
+floor_divide: Row = _binary("floor_divide", "floor_divide", (_zero, _zero), kinds="if")
+remainder: Row = _binary(
     "remainder",
     "remainder",
     (lambda g, y, a, b: g, lambda g, y, a, b: -g * floor_divide(a, b)),
@@ -141,7 +144,7 @@ remainder = _binary(
     1,
     kinds="if",
 )
-arctan2 = _binary(
+arctan2: Row = _binary(
     "atan2",
     "arctan2",
     (lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b)),
@@ -149,7 +152,7 @@ arctan2 = _binary(
     1,
     kinds="f",
 )
-hypot = _binary(
+hypot: Row = _binary(
     "hypot",
     "hypot",
     (lambda g, y, a, b: g * (a / y), lambda g, y, a, b: g * (b / y)),
@@ -158,7 +161,7 @@ hypot = _binary(
     "y",
     kinds="f",
 )
-logaddexp = _binary(
+logaddexp: Row = _binary(
     "logaddexp",
     "logaddexp",
     (lambda g, y, a, b: g * exp(a - y), lambda g, y, a, b: g * exp(b - y)),
@@ -173,47 +176,49 @@ def _copysign_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:
     return where(signbit(a) == signbit(b), g, -g)
 
 
-copysign = _binary("copysign", "copysign", (_copysign_vjp, _zero), 0, 1, kinds="f")
-nextafter = _binary(
-    "nextafter", "nextafter", None, kinds="f", why="a step to the neighbouring float is no function of reals"
+copysign: Row = _binary("copysign", "copysign", (_copysign_vjp, _zero), 0, 1, kinds="f")
+nextafter: Row = _binary(
+    "nextafter",
+    "nextafter",
+    None,
+    kinds="f",
+    why="a step to the neighbouring float is no function of reals",
 )
 
 # ----- exponentials, logarithms, roots -----
-exp = _unary("exp", "exp", lambda g, y, x: g * conj_of(y), "y")
-expm1 = _unary("expm1", "expm1", lambda g, y, x: g * conj_of(y + 1), "y")
-log = _unary("log", "log", lambda g, y, x: g / conj_of(x), 0)
-log1p = _unary("log1p", "log1p", lambda g, y, x: g / conj_of(x + 1), 0)
-log2 = _unary("log2", "log2", lambda g, y, x: g / (conj_of(x) * LN2), 0)
-log10 = _unary("log10", "log10", lambda g, y, x: g / (conj_of(x) * LN10), 0)
-sqrt = _unary("sqrt", "sqrt", lambda g, y, x: g / (conj_of(y) * 2), "y")
+exp: Row = _unary("exp", "exp", lambda g, y, x: g * conj_of(y), "y")
+expm1: Row = _unary("expm1", "expm1", lambda g, y, x: g * conj_of(y + 1), "y")
+log: Row = _unary("log", "log", lambda g, y, x: g / conj_of(x), 0)
+log1p: Row = _unary("log1p", "log1p", lambda g, y, x: g / conj_of(x + 1), 0)
+log2: Row = _unary("log2", "log2", lambda g, y, x: g / (conj_of(x) * LN2), 0)
+log10: Row = _unary("log10", "log10", lambda g, y, x: g / (conj_of(x) * LN10), 0)
+sqrt: Row = _unary("sqrt", "sqrt", lambda g, y, x: g / (conj_of(y) * 2), "y")
 
 # ----- trigonometric and hyperbolic -----
-sin = _unary("sin", "sin", lambda g, y, x: g * conj_of(cos(x)), 0)
-cos = _unary("cos", "cos", lambda g, y, x: -g * conj_of(sin(x)), 0)
-tan = _unary("tan", "tan", lambda g, y, x: g * conj_of(y * y + 1), "y")
-arcsin = _unary("asin", "arcsin", lambda g, y, x: g / conj_of(sqrt(1 - x * x)), 0)
-arccos = _unary("acos", "arccos", lambda g, y, x: -g / conj_of(sqrt(1 - x * x)), 0)
-arctan = _unary("atan", "arctan", lambda g, y, x: g / conj_of(x * x + 1), 0)
-sinh = _unary("sinh", "sinh", lambda g, y, x: g * conj_of(cosh(x)), 0)
-cosh = _unary("cosh", "cosh", lambda g, y, x: g * conj_of(sinh(x)), 0)
-tanh = _unary("tanh", "tanh", lambda g, y, x: g * conj_of(1 - y * y), "y", kernel="tanh")
-arcsinh = _unary("asinh", "arcsinh", lambda g, y, x: g / conj_of(sqrt(x * x + 1)), 0)
-arccosh = _unary(
-    "acosh", "arccosh", lambda g, y, x: g / conj_of(sqrt(x - 1) * sqrt(x + 1)), 0
-)
-arctanh = _unary("atanh", "arctanh", lambda g, y, x: g / conj_of(1 - x * x), 0)
+sin: Row = _unary("sin", "sin", lambda g, y, x: g * conj_of(cos(x)), 0)
+cos: Row = _unary("cos", "cos", lambda g, y, x: -g * conj_of(sin(x)), 0)
+tan: Row = _unary("tan", "tan", lambda g, y, x: g * conj_of(y * y + 1), "y")
+arcsin: Row = _unary("asin", "arcsin", lambda g, y, x: g / conj_of(sqrt(1 - x * x)), 0)
+arccos: Row = _unary("acos", "arccos", lambda g, y, x: -g / conj_of(sqrt(1 - x * x)), 0)
+arctan: Row = _unary("atan", "arctan", lambda g, y, x: g / conj_of(x * x + 1), 0)
+sinh: Row = _unary("sinh", "sinh", lambda g, y, x: g * conj_of(cosh(x)), 0)
+cosh: Row = _unary("cosh", "cosh", lambda g, y, x: g * conj_of(sinh(x)), 0)
+tanh: Row = _unary("tanh", "tanh", lambda g, y, x: g * conj_of(1 - y * y), "y", kernel="tanh")
+arcsinh: Row = _unary("asinh", "arcsinh", lambda g, y, x: g / conj_of(sqrt(x * x + 1)), 0)
+arccosh: Row = _unary("acosh", "arccosh", lambda g, y, x: g / conj_of(sqrt(x - 1) * sqrt(x + 1)), 0)
+arctanh: Row = _unary("atanh", "arctanh", lambda g, y, x: g / conj_of(1 - x * x), 0)
 
 # ----- rounding -----
-floor = _unary("floor", "floor", _zero, kinds="bif")
-ceil = _unary("ceil", "ceil", _zero, kinds="bif")
-trunc = _unary("trunc", "trunc", _zero, kinds="bif")
+floor: Row = _unary("floor", "floor", _zero, kinds="bif")
+ceil: Row = _unary("ceil", "ceil", _zero, kinds="bif")
+trunc: Row = _unary("trunc", "trunc", _zero, kinds="bif")
 
 
 def _round_ref(xp: Any, x: Any) -> Any:
     return xp.rint(x) if x.dtype.kind in "fcV" else x.copy()
 
 
-round_ = _unary("round", _round_ref, _zero, kinds="bifc")
+round_: Row = _unary("round", _round_ref, _zero, kinds="bifc")
 
 # ----- complex -----
 
@@ -228,7 +233,7 @@ def _cast_rule(x: Spec, *, dtype: DType) -> Spec:
     return Spec(x.shape, dtype)
 
 
-cast = row(
+cast: Row = row(
     "cast",
     _cast_ref,
     _cast_rule,
@@ -242,8 +247,8 @@ def _conj_ref(xp: Any, x: Any) -> Any:
     return xp.conj(x)
 
 
-conj = _unary("conj", _conj_ref, lambda g, y, x: conj(g), kinds="c", linear=True)
-real = _unary(
+conj: Row = _unary("conj", _conj_ref, lambda g, y, x: conj(g), kinds="c", linear=True)
+real: Row = _unary(
     "real",
     lambda xp, x: x.real.copy(),
     lambda g, y, x: cast(g, dtype=x.dtype),
@@ -251,7 +256,7 @@ real = _unary(
     out=real_of,
     linear=True,
 )
-imag = _unary(
+imag: Row = _unary(
     "imag",
     lambda xp, x: x.imag.copy(),
     lambda g, y, x: cast(g, dtype=x.dtype) * 1j,
@@ -267,7 +272,7 @@ def _complex_ref(xp: Any, a: Any, b: Any) -> Any:
     return out
 
 
-complex_ = _binary(
+complex_: Row = _binary(
     "complex",
     _complex_ref,
     (lambda g, y, a, b: real(g), lambda g, y, a, b: imag(g)),
@@ -285,7 +290,7 @@ def _where_rule(c: Spec, a: Spec, b: Spec) -> Spec:
     return Spec(elementwise("where", "bifc")(c, Spec(both.shape, c.dtype)).shape, both.dtype)
 
 
-where = row(
+where: Row = row(
     "where",
     Ufunc("where"),
     _where_rule,
@@ -319,20 +324,20 @@ def _test(name: str, function: str, kinds: str) -> Any:
     )
 
 
-equal = _test("equal", "equal", "bifc")
-not_equal = _test("not_equal", "not_equal", "bifc")
-less = _test("less", "less", "bif")
-less_equal = _test("less_equal", "less_equal", "bif")
-greater = _test("greater", "greater", "bif")
-greater_equal = _test("greater_equal", "greater_equal", "bif")
-isnan = _test("isnan", "isnan", "bifc")
-isinf = _test("isinf", "isinf", "bifc")
-isfinite = _test("isfinite", "isfinite", "bifc")
-signbit = _test("signbit", "signbit", "f")
-logical_and = _test("logical_and", "logical_and", "bifc")
-logical_or = _test("logical_or", "logical_or", "bifc")
-logical_xor = _test("logical_xor", "logical_xor", "bifc")
-logical_not = _test("logical_not", "logical_not", "bifc")
+equal: Row = _test("equal", "equal", "bifc")
+not_equal: Row = _test("not_equal", "not_equal", "bifc")
+less: Row = _test("less", "less", "bif")
+less_equal: Row = _test("less_equal", "less_equal", "bif")
+greater: Row = _test("greater", "greater", "bif")
+greater_equal: Row = _test("greater_equal", "greater_equal", "bif")
+isnan: Row = _test("isnan", "isnan", "bifc")
+isinf: Row = _test("isinf", "isinf", "bifc")
+isfinite: Row = _test("isfinite", "isfinite", "bifc")
+signbit: Row = _test("signbit", "signbit", "f")
+logical_and: Row = _test("logical_and", "logical_and", "bifc")
+logical_or: Row = _test("logical_or", "logical_or", "bifc")
+logical_xor: Row = _test("logical_xor", "logical_xor", "bifc")
+logical_not: Row = _test("logical_not", "logical_not", "bifc")
 
 # ----- bits -----
 _BITS = "integers have no derivative"
@@ -349,12 +354,12 @@ def _bits(name: str, function: str, kinds: str = "bi") -> Any:
     )
 
 
-bitwise_and = _bits("bitwise_and", "bitwise_and")
-bitwise_or = _bits("bitwise_or", "bitwise_or")
-bitwise_xor = _bits("bitwise_xor", "bitwise_xor")
-bitwise_invert = _bits("bitwise_invert", "invert")
-bitwise_left_shift = _bits("bitwise_left_shift", "left_shift", "i")
-bitwise_right_shift = _bits("bitwise_right_shift", "right_shift", "i")
+bitwise_and: Row = _bits("bitwise_and", "bitwise_and")
+bitwise_or: Row = _bits("bitwise_or", "bitwise_or")
+bitwise_xor: Row = _bits("bitwise_xor", "bitwise_xor")
+bitwise_invert: Row = _bits("bitwise_invert", "invert")
+bitwise_left_shift: Row = _bits("bitwise_left_shift", "left_shift", "i")
+bitwise_right_shift: Row = _bits("bitwise_right_shift", "right_shift", "i")
 
 
 def widen(xp: Any, x: Any) -> Any:

@@ -1,7 +1,8 @@
-"""Indexing. A key is a template: slices, integers, None and Ellipsis as they are, arrays replaced by `HOLE`.
+"""Indexing. A key is a template: slices, integers, None and Ellipsis as they are, arrays replaced
+by `HOLE`.
 
-`getitem` and `index_add` are each other's adjoints, for basic and for advanced keys, so two rows give indexing with
-derivatives of any order; `index_put` writes values into a copy.
+`getitem` and `index_add` are each other's adjoints, for basic and for advanced keys, so two rows
+give indexing with derivatives of any order; `index_put` writes values into a copy.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import ArgumentTypeError, IndexRangeError, ShapeError
 from ..shapes import Shape
@@ -45,7 +46,8 @@ def is_basic(key: Key) -> bool:
 
 
 def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
-    """The shape of `x[key]`, checked: too many indices, and integers and arrays outside their axes, raise."""
+    """The shape of `x[key]`, checked: too many indices, and integers and arrays outside their
+    axes, raise."""
     return _walk(op, shape, key, arrays)
 
 
@@ -77,9 +79,12 @@ def _walk(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
             axis += 1
     probe = np.broadcast_to(np.empty((), np.bool_), shape)
     try:
-        return probe[fill(key, tuple(_host(a) for a in arrays))].shape
+        selected: Shape = probe[fill(key, tuple(_host(a) for a in arrays))].shape
+        return selected
     except (IndexError, ValueError, TypeError) as error:
-        raise IndexRangeError(op, f"{error}", remedy="index arrays must broadcast together") from None
+        raise IndexRangeError(
+            op, f"{error}", remedy="index arrays must broadcast together"
+        ) from None
 
 
 def _host(array: Any) -> Any:
@@ -89,7 +94,8 @@ def _host(array: Any) -> Any:
 def _check_one(op: str, index: int, axis: int, extent: int) -> None:
     if not -extent <= index < extent:
         raise IndexRangeError(
-            op, f"index {index} is out of range for axis {axis} of extent {extent}",
+            op,
+            f"index {index} is out of range for axis {axis} of extent {extent}",
             remedy=f"from {-extent} to {extent - 1}",
         )
 
@@ -140,8 +146,8 @@ def _view_of(name: str, view: bool) -> Any:
     )
 
 
-getitem = _view_of("getitem", True)  # basic keys: a view
-take_items = _view_of("getitem_advanced", False)  # keys with arrays: a copy
+getitem: Row = _view_of("getitem", True)  # basic keys: a view
+take_items: Row = _view_of("getitem_advanced", False)  # keys with arrays: a copy
 
 
 # ----- adding into zeros: the adjoint of reading -----
@@ -166,7 +172,7 @@ def _index_add_vjp(i: int, g: Any, y: Any, x: Any, *arrays: Any, key: Key, shape
     return take_items(g, *arrays, key=key) if arrays else getitem(g, key=key)
 
 
-index_add = row(
+index_add: Row = row(
     "index_add",
     _index_add_ref,
     _index_add_rule,
@@ -198,7 +204,7 @@ def index_put_vjp(i: int, g: Any, y: Any, x: Any, v: Any, *arrays: Any, key: Key
     return None
 
 
-index_put = row(
+index_put: Row = row(
     "index_put",
     _index_put_ref,
     _index_put_rule,
@@ -207,4 +213,3 @@ index_put = row(
     broadcasts=True,
     linear=True,
 )
-

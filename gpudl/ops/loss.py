@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import accumulator, check_kind, int64
 from ..errors import IndexRangeError, ShapeError
 from .activation import log_softmax
@@ -57,7 +57,14 @@ def _ref(
 
 
 def _bwd_ref(
-    xp: Any, g: Any, logits: Any, labels: Any, lse: Any, *, ignore_index: int, label_smoothing: float
+    xp: Any,
+    g: Any,
+    logits: Any,
+    labels: Any,
+    lse: Any,
+    *,
+    ignore_index: int,
+    label_smoothing: float,
 ) -> Any:
     wide = widen(xp, logits)
     N, C = wide.shape
@@ -68,7 +75,14 @@ def _bwd_ref(
 
 
 def _vjp(
-    g: Any, ys: Any, needs: Any, logits: Any, labels: Any, *, ignore_index: int, label_smoothing: float
+    g: Any,
+    ys: Any,
+    needs: Any,
+    logits: Any,
+    labels: Any,
+    *,
+    ignore_index: int,
+    label_smoothing: float,
 ) -> tuple[Any, None]:
     N, C = logits.shape
     classes = arange(start=0, step=1, length=C, dtype=int64, device=device_of(g))
@@ -79,14 +93,14 @@ def _vjp(
     return (exp(log_softmax(logits)) - target) * reshape(g * counts, shape=(N, 1)), None
 
 
-cross_entropy_bwd = row(
+cross_entropy_bwd: Row = row(
     "cross_entropy_bwd",
     _bwd_ref,
     lambda g, logits, labels, lse, **_: logits,
     kernel="cross_entropy_bwd",
     why="the fused backward of cross_entropy; its own rule differentiates to any order",
 )
-cross_entropy = row(
+cross_entropy: Row = row(
     "cross_entropy",
     _ref,
     _rule,

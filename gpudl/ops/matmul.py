@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import ShapeError
 from ._rules import same_dtype
@@ -41,7 +42,7 @@ def swap(x: Any) -> Any:
     return permute(x, axes=(*range(n - 2), n - 1, n - 2))
 
 
-matmul = row(
+matmul: Row = row(
     "matmul",
     _matmul_ref,
     _matmul_rule,
@@ -51,4 +52,5 @@ matmul = row(
     ),
     saves=(0, 1),
     broadcasts=True,
+    flops=lambda a, b: 2 * math.prod(_matmul_rule(a, b).shape) * a.shape[-1],
 )

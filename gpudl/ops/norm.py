@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import accumulator, check_kind
 from ..errors import ShapeError
 from ._rules import same_dtype
@@ -30,7 +30,8 @@ def _mean(x: Any, axis: tuple[int, ...]) -> Any:
 
 
 def _normalized_gradient(g: Any, x: Any, weight: Any, axis: tuple[int, ...], eps: float) -> Any:
-    """The gradient with respect to x of weight * (x - mean) / sqrt(var + eps), and the normalized x."""
+    """The gradient with respect to x of weight * (x - mean) / sqrt(var + eps), and the normalized
+    x."""
     centered = x - _mean(x, axis)
     rstd = 1 / sqrt(_mean(square(centered), axis) + eps)
     normal = centered * rstd
@@ -103,7 +104,7 @@ def _batch_norm_bwd_ref(
     return gx, gw.astype(weight.dtype, copy=False), gb.astype(weight.dtype, copy=False)
 
 
-batch_norm_bwd = row(
+batch_norm_bwd: Row = row(
     "batch_norm_bwd",
     _batch_norm_bwd_ref,
     lambda g, x, weight, mean, rstd: (g, weight, weight),
@@ -111,7 +112,7 @@ batch_norm_bwd = row(
     kernel="batch_norm_bwd",
     why="the fused backward of batch_norm; batch_norm's own rule differentiates to any order",
 )
-batch_norm = row(
+batch_norm: Row = row(
     "batch_norm",
     _batch_norm_ref,
     _batch_norm_rule,
@@ -170,7 +171,7 @@ def _layer_norm_bwd_ref(
     )
 
 
-layer_norm_bwd = row(
+layer_norm_bwd: Row = row(
     "layer_norm_bwd",
     _layer_norm_bwd_ref,
     lambda g, x, weight, mean, rstd: (g, weight, weight),
@@ -178,7 +179,7 @@ layer_norm_bwd = row(
     kernel="layer_norm_bwd",
     why="the fused backward of layer_norm; layer_norm's own rule differentiates to any order",
 )
-layer_norm = row(
+layer_norm: Row = row(
     "layer_norm",
     _layer_norm_ref,
     _layer_norm_rule,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind, int64
 from ..errors import IndexRangeError, ShapeError
 from ..shapes import Shape
@@ -19,12 +19,15 @@ Ints = tuple[int, ...]
 
 
 def pool_extent(op: str, n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
-    """Windows along an axis of `n`, by PyTorch's rule: in ceil mode none starts in the padding behind."""
+    """Windows along an axis of `n`, by PyTorch's rule: in ceil mode none starts in the padding
+    behind."""
     if k < 1 or 2 * p > k:
         raise ShapeError(op, f"padding {p} for a window of {k}", remedy="at most half the window")
     room = n + 2 * p - d * (k - 1) - 1
     if room < 0 or n == 0:
-        raise ShapeError(op, f"a window of {k} (dilation {d}) does not fit an axis of {n} padded by {p}")
+        raise ShapeError(
+            op, f"a window of {k} (dilation {d}) does not fit an axis of {n} padded by {p}"
+        )
     out = -(-room // s) + 1 if ceil_mode else room // s + 1
     if ceil_mode and (out - 1) * s >= n + p:
         out -= 1
@@ -118,7 +121,7 @@ def _bwd_rule(g: Spec, index: Spec, *, x_shape: Shape) -> Spec:
     return Spec(x_shape, g.dtype)
 
 
-max_pool_bwd = row(
+max_pool_bwd: Row = row(
     "max_pool_bwd",
     _max_pool_bwd_ref,
     _bwd_rule,
@@ -127,7 +130,7 @@ max_pool_bwd = row(
     kernel="max_pool_bwd",
     linear=True,
 )
-max_pool_gather = row(
+max_pool_gather: Row = row(
     "max_pool_gather",
     _max_pool_gather_ref,
     lambda v, index: Spec(index.shape, v.dtype),
@@ -136,7 +139,7 @@ max_pool_gather = row(
     kernel="max_pool_gather",
     linear=True,
 )
-max_pool = row(
+max_pool: Row = row(
     "max_pool",
     _max_pool_ref,
     _max_pool_rule,
@@ -179,7 +182,8 @@ def _windows(xp: Any, spatial: Ints, out: Ints, options: dict[str, Any]) -> tupl
 
 
 def _contract(xp: Any, x: Any, matrices: list[Any], dtype: Any) -> Any:
-    """Apply a matrix (out, in) along each spatial axis: pooling windows are products of intervals."""
+    """Apply a matrix (out, in) along each spatial axis: pooling windows are products of
+    intervals."""
     for axis, matrix in enumerate(matrices, start=2):
         x = xp.moveaxis(xp.tensordot(matrix.astype(dtype), x, axes=(1, axis)), 0, axis)
     return x
@@ -200,7 +204,7 @@ def _avg_pool_bwd_ref(xp: Any, g: Any, *, x_shape: Shape, **options: Any) -> Any
     return channels_last(xp, gx.astype(g.dtype, copy=False))
 
 
-avg_pool = row(
+avg_pool: Row = row(
     "avg_pool",
     _avg_pool_ref,
     _avg_pool_rule,
@@ -208,7 +212,7 @@ avg_pool = row(
     kernel="avg_pool",
     linear=True,
 )
-avg_pool_bwd = row(
+avg_pool_bwd: Row = row(
     "avg_pool_bwd",
     _avg_pool_bwd_ref,
     lambda g, *, x_shape, **o: Spec(x_shape, g.dtype),

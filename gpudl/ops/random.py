@@ -1,4 +1,5 @@
-"""Random numbers by counter (Philox 4x32-10): the same bits on every device and for any launch shape.
+"""Random numbers by counter (Philox 4x32-10): the same bits on every device and for any launch
+shape.
 
 Each row draws `n` numbers of the stream (seed, stream) from block `offset` on.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import DType, int64, uint32, uint64
 from . import _philox
 
@@ -32,26 +33,30 @@ def _ref(name: str) -> Any:
     return ref
 
 
-bits = row(
+bits: Row = row(
     "random_bits", _ref("bits"), _rule("random_bits", uint32), kernel="philox_bits", why=_WHY
 )
-bits64 = row(
-    "random_bits64", _ref("bits64"), _rule("random_bits64", uint64), kernel="philox_bits64", why=_WHY
-)  # fmt: skip
-uniform = row(
+bits64: Row = row(
+    "random_bits64",
+    _ref("bits64"),
+    _rule("random_bits64", uint64),
+    kernel="philox_bits64",
+    why=_WHY,
+)
+uniform: Row = row(
     "random_uniform", _ref("uniform"), _rule("random_uniform"), kernel="philox_uniform", why=_WHY
 )
-normal = row(
+normal: Row = row(
     "random_normal", _ref("normal"), _rule("random_normal"), kernel="philox_normal", why=_WHY
 )
-randint = row(
+randint: Row = row(
     "random_integers",
     _ref("randint"),
     _rule("random_integers", int64),
     kernel="philox_randint",
     why=_WHY,
 )
-permutation = row(
+permutation: Row = row(
     "random_permutation",
     _ref("permutation"),
     _rule("random_permutation", int64),

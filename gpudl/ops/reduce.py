@@ -1,4 +1,5 @@
-"""Reductions and scans. `axis` is a normalized tuple for reductions, one axis for scans and searches."""
+"""Reductions and scans. `axis` is a normalized tuple for reductions, one axis for scans and
+searches."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import DType, accumulator, check_kind, int64
 from ..errors import ShapeError
 from ._rules import reduction, to_bool
@@ -40,7 +41,7 @@ def _sum_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     return broadcast_to(g if keepdims else _keep(g, x.shape, axis), shape=x.shape)
 
 
-sum_ = row("sum", _sum_ref, reduction("sum", "bifc", _sum_dtype), vjp=(_sum_vjp,), linear=True)
+sum_: Row = row("sum", _sum_ref, reduction("sum", "bifc", _sum_dtype), vjp=(_sum_vjp,), linear=True)
 
 
 def _prod_ref(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
@@ -71,7 +72,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     return g * conj_of(back.permute(inverse) if axis else back)
 
 
-prod = row(
+prod: Row = row(
     "prod", _prod_ref, reduction("prod", "bifc", _sum_dtype), vjp=(_prod_vjp,), saves=(0,)
 )
 
@@ -96,14 +97,14 @@ def _extremum_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     return hit * (g / sum_(hit, axis=axis, keepdims=True))
 
 
-max_ = row(
+max_: Row = row(
     "max",
     lambda xp, x, *, axis, keepdims: xp.max(x, axis=axis, keepdims=keepdims),
     _extremum_rule("max"),
     vjp=(_extremum_vjp,),
     saves=(0, "y"),
 )
-min_ = row(
+min_: Row = row(
     "min",
     lambda xp, x, *, axis, keepdims: xp.min(x, axis=axis, keepdims=keepdims),
     _extremum_rule("min"),
@@ -122,21 +123,21 @@ def _search_rule(op: str) -> Any:
     return rule
 
 
-argmax = row(
+argmax: Row = row(
     "argmax", lambda xp, x, *, axis: xp.argmax(x, axis=axis), _search_rule("argmax"), why="an index"
 )
-argmin = row(
+argmin: Row = row(
     "argmin", lambda xp, x, *, axis: xp.argmin(x, axis=axis), _search_rule("argmin"), why="an index"
 )
 
 # ----- truth -----
-any_ = row(
+any_: Row = row(
     "any",
     lambda xp, x, *, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims),
     reduction("any", "bifc", to_bool),
     why="the result is a truth value",
 )
-all_ = row(
+all_: Row = row(
     "all",
     lambda xp, x, *, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims),
     reduction("all", "bifc", to_bool),
@@ -166,7 +167,7 @@ def _reverse_cumsum(x: Any, axis: int) -> Any:
     return flip(cumsum(flip(x, axis=(axis,)), axis=axis), axis=(axis,))
 
 
-cumsum = row(
+cumsum: Row = row(
     "cumsum",
     _scan_ref("cumsum"),
     _scan_rule("cumsum"),
@@ -176,7 +177,8 @@ cumsum = row(
 
 
 def _cumprod_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
-    # d y_j / d x_i for j >= i is the product of the other factors up to j: a triangle of scans, exact at zeros.
+    # d y_j / d x_i for j >= i is the product of the other factors up to j: a triangle of scans,
+    # exact at zeros.
     order = (*[i for i in range(x.ndim) if i != axis], axis)
     last = x.permute(order)
     n = last.shape[-1]
@@ -189,7 +191,7 @@ def _cumprod_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
     return moved.permute(tuple(int(i) for i in np.argsort(order)))
 
 
-cumprod = row(
+cumprod: Row = row(
     "cumprod", _scan_ref("cumprod"), _scan_rule("cumprod"), vjp=(_cumprod_vjp,), saves=(0,)
 )
 
@@ -201,7 +203,9 @@ def _sort_rule(x: Spec, *, axis: int, descending: bool) -> tuple[Spec, Spec]:
 
 
 def _sort_ref(xp: Any, x: Any, *, axis: int, descending: bool) -> tuple[Any, Any]:
-    if descending:  # stable: equal elements keep their order, so sort the reversed array and reverse
+    if (
+        descending
+    ):  # stable: equal elements keep their order, so sort the reversed array and reverse
         order = xp.flip(xp.argsort(xp.flip(x, axis), axis=axis, kind="stable"), axis)
         order = x.shape[axis] - 1 - order
     else:
@@ -214,7 +218,7 @@ def _sort_vjp(g: Any, ys: Any, needs: Any, x: Any, *, axis: int, descending: boo
     return (scatter_axis(g, ys[1], axis=axis, size=x.shape[axis]),)
 
 
-sort = row(
+sort: Row = row(
     "sort", _sort_ref, _sort_rule, vjp=_sort_vjp, joint=True, saves=("y",), n_out=2, n_diff=1
 )
 
@@ -225,4 +229,3 @@ def logsumexp(x: Any, *, axis: Axes, keepdims: bool) -> Any:
     finite = where(abs(top) == float("inf"), zero(x), top)
     out = finite + sum_((x - finite).exp(), axis=axis, keepdims=True).log()
     return out if keepdims else reshape(out, shape=shapes.reduced(x.shape, axis, False))
-

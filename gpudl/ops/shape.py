@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import DTypeError, IndexRangeError, ShapeError
 from ..shapes import Shape
@@ -19,7 +19,7 @@ def _reshape_rule(x: Spec, *, shape: Shape) -> Spec:
     return Spec(shapes.resolve_reshape("reshape", x.shape, shape), x.dtype)
 
 
-reshape = row(
+reshape: Row = row(
     "reshape",
     lambda xp, x, *, shape: x.reshape(shape),
     _reshape_rule,
@@ -42,7 +42,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-permute = row(
+permute: Row = row(
     "permute_dims",
     lambda xp, x, *, axes: x.transpose(axes),
     _permute_rule,
@@ -59,7 +59,7 @@ def _broadcast_rule(x: Spec, *, shape: Shape) -> Spec:
     return Spec(shape, x.dtype)
 
 
-broadcast_to = row(
+broadcast_to: Row = row(
     "broadcast_to",
     lambda xp, x, *, shape: xp.broadcast_to(x, shape),
     _broadcast_rule,
@@ -77,7 +77,7 @@ def expand(x: Any, *, axis: tuple[int, ...]) -> Any:
     return reshape(x, shape=tuple(1 if i in axis else next(rest) for i in range(rank)))
 
 
-flip = row(
+flip: Row = row(
     "flip",
     lambda xp, x, *, axis: xp.flip(x, axis),
     like("flip", "bifc"),
@@ -88,7 +88,7 @@ flip = row(
 
 
 def _triangle(name: str) -> Any:
-    made = row(
+    made: Row = row(
         name,
         lambda xp, x, *, k: getattr(xp, name)(x, k),
         like(name, "bifc"),
@@ -112,14 +112,14 @@ def _pad_vjp(g: Any, y: Any, x: Any, *, width: tuple[tuple[int, int], ...], valu
     return g[key]
 
 
-pad = row(
+pad: Row = row(
     "pad",
     lambda xp, x, *, width, value: xp.pad(x, width, constant_values=value),
     _pad_rule,
     vjp=(_pad_vjp,),
 )
 
-copy = row(
+copy: Row = row(
     "copy",
     lambda xp, x: x.copy(order="K"),
     like("copy", "bifc"),
@@ -127,8 +127,13 @@ copy = row(
     linear=True,
     elementwise=True,
 )
-identity = row(
-    "identity", lambda xp, x: x, like("identity", "bifc"), vjp=(lambda g, y, x: g,), linear=True, view=True
+identity: Row = row(
+    "identity",
+    lambda xp, x: x,
+    like("identity", "bifc"),
+    vjp=(lambda g, y, x: g,),
+    linear=True,
+    view=True,
 )
 
 
@@ -140,7 +145,9 @@ def _concat_rule(*specs: Spec, axis: int, sizes: tuple[int, ...]) -> Spec:
     first = specs[0]
     for spec in specs:
         if spec.ndim != first.ndim or any(
-            a != b for i, (a, b) in enumerate(zip(spec.shape, first.shape, strict=True)) if i != axis
+            a != b
+            for i, (a, b) in enumerate(zip(spec.shape, first.shape, strict=True))
+            if i != axis
         ):
             raise ShapeError(
                 "concat",
@@ -162,7 +169,7 @@ def _concat_ref(xp: Any, *arrays: Any, axis: int, sizes: tuple[int, ...]) -> Any
     return xp.concatenate(arrays, axis=axis)
 
 
-concat = row(
+concat: Row = row(
     "concat",
     _concat_ref,
     _concat_rule,
@@ -174,7 +181,6 @@ concat = row(
 def join(xs: tuple[Any, ...], axis: int) -> Any:
     """`xs` one after the other along `axis`."""
     return concat(*xs, axis=axis, sizes=tuple(x.shape[axis] if x.ndim > axis else 0 for x in xs))
-
 
 
 # ----- along an axis -----
@@ -191,7 +197,9 @@ def _checked_index(xp: Any, op: str, index: Any, size: int) -> Any:
     if index.size and not bool(((index >= -size) & (index < size)).all()):
         low, high = int(index.min()), int(index.max())
         raise IndexRangeError(
-            op, f"indices from {low} to {high} for an axis of {size}", remedy=f"from {-size} to {size - 1}"
+            op,
+            f"indices from {low} to {high} for an axis of {size}",
+            remedy=f"from {-size} to {size - 1}",
         )
     return index
 
@@ -205,7 +213,9 @@ def _scatter_rule(x: Spec, index: Spec, *, axis: int, size: int) -> Spec:
     if index.dtype.kind not in "iu":
         raise DTypeError("scatter_along_axis", "indices are integers", index=index)
     if x.shape != index.shape:
-        raise ShapeError("scatter_along_axis", "values and indices differ in shape", x=x, index=index)
+        raise ShapeError(
+            "scatter_along_axis", "values and indices differ in shape", x=x, index=index
+        )
     return Spec(x.shape[:axis] + (size,) + x.shape[axis + 1 :], x.dtype)
 
 
@@ -218,7 +228,7 @@ def _scatter_ref(xp: Any, x: Any, index: Any, *, axis: int, size: int) -> Any:
     return out
 
 
-gather_axis = row(
+gather_axis: Row = row(
     "take_along_axis",
     _gather_ref,
     _gather_rule,
@@ -238,7 +248,7 @@ def _spread(index: Any, shape: Shape) -> Any:
     return index if index.shape == shape else broadcast_to(index, shape=shape)
 
 
-scatter_axis = row(
+scatter_axis: Row = row(
     "scatter_along_axis",
     _scatter_ref,
     _scatter_rule,
@@ -247,7 +257,7 @@ scatter_axis = row(
     linear=True,
 )
 
-searchsorted = row(
+searchsorted: Row = row(
     "searchsorted",
     lambda xp, x, v, *, side: xp.searchsorted(x, v, side=side).astype("int64"),
     lambda x, v, *, side: Spec(v.shape, np.dtype("int64")),

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..autograd import Node, Variable, enable_grad, is_leaf, make, new_leaf, state
+from ..autograd import Node, Variable, enable_grad, is_leaf, make, new_leaf
 from ..autograd import grad as tape_grad
 from ..autograd.primitive import Primitive
-from ..autograd.state import tick
+from ..autograd.state import state, tick
 from ..autograd.tape import new_node, pick
 from ..errors import ArgumentTypeError, GradError
 from ..random import default_generator
@@ -32,7 +32,8 @@ class _Segment(Primitive):
         self.outer: list[Node] = []
 
     def run(self, inputs: list[Any]) -> list[Any]:
-        """The results of the function for `inputs` in the places of the argument tensors, recorded."""
+        """The results of the function for `inputs` in the places of the argument tensors,
+        recorded."""
         given = iter(inputs)
         flat = [next(given) if isinstance(x, Variable) else x for x in leaves(self.args)]
         now = default_generator().get_state()
@@ -44,20 +45,27 @@ class _Segment(Primitive):
             default_generator().set_state(now)
 
     def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:
-        """Run forward again, and walk back through it to the arguments and to what was closed over."""
+        """Run forward again, and walk back through it to the arguments and to what was closed
+        over."""
         inputs = list(xs[: len(xs) - len(self.outer)])
         if not state.recording:
             inputs = [_as_leaf(x) for x in inputs]
         outs = self.run(inputs)
         gs = [g] if self.n_out == 1 else g
-        tied = [(o, p) for o, p in zip(outs, gs, strict=True) if p is not None and o._node is not None]
+        tied = [
+            (o, p) for o, p in zip(outs, gs, strict=True) if p is not None and o._node is not None
+        ]
         closed = [make(None, node) for node in self.outer]
         targets = [x for x in (*inputs, *closed) if x._node is not None]
         found = iter(
             tape_grad(
-                [o for o, _ in tied], targets, [p for _, p in tied], retain_graph=True,
-                create_graph=state.recording, allow_unused=True,
-            )  # fmt: skip
+                [o for o, _ in tied],
+                targets,
+                [p for _, p in tied],
+                retain_graph=True,
+                create_graph=state.recording,
+                allow_unused=True,
+            )
             if tied and targets
             else [None] * len(targets)
         )
@@ -73,7 +81,8 @@ def _as_leaf(x: Variable) -> Any:
 
 
 def _closed_over(outs: list[Any], since: int, inner: set[Node]) -> list[Node]:
-    """The nodes older than `since` that recorded results depend on: what the function closed over."""
+    """The nodes older than `since` that recorded results depend on: what the function closed
+    over."""
     stack = [out._node for out in outs if out._node is not None]
     seen = set(stack)
     found = []
@@ -94,9 +103,9 @@ def _closed_over(outs: list[Any], since: int, inner: set[Node]) -> list[Node]:
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """`f`, computed again in the backward pass instead of keeping its intermediate values.
 
-    Arguments and results are any nesting of tensors; what `f` closes over (the parameters of a module) receives
-    gradients too. The default generator gives the second pass the random numbers of the first.
-    Source: Chen, Xu, Zhang, Guestrin 2016, arXiv:1604.06174.
+    Arguments and results are any nesting of tensors; what `f` closes over (the parameters of a
+    module) receives gradients too. The default generator gives the second pass the random numbers
+    of the first. Source: Chen, Xu, Zhang, Guestrin 2016, arXiv:1604.06174.
 
     >>> import gpudl as gd
     >>> f = gd.checkpoint(lambda x: (x * x).exp())
@@ -131,7 +140,9 @@ def _recorded(segment: _Segment, inputs: list[Any], fresh: list[Any], out: Any, 
     outs = leaves(out)
     for value in outs:
         if not isinstance(value, Variable):
-            raise ArgumentTypeError("checkpoint", f"the function returned {value!r}, which is no tensor")
+            raise ArgumentTypeError(
+                "checkpoint", f"the function returned {value!r}, which is no tensor"
+            )
     inner = {x._node for x in fresh if x._node is not None}
     segment.outer = _closed_over(outs, since, inner)
     segment.n_out = segment.n_diff = len(outs)

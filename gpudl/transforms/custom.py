@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from ..autograd import Spec, Variable, no_grad, state
+from ..autograd import Spec, Variable, no_grad
 from ..autograd.primitive import Primitive
+from ..autograd.state import state
 from ..autograd.tape import pick, record
 from ..dtypes import is_inexact
 from ..errors import ArgumentTypeError, GradError, ShapeError
@@ -22,7 +23,9 @@ class _Call(Primitive):
 
     __slots__ = ("args", "bwd", "function", "fwd", "out", "residuals")
 
-    def __init__(self, function: custom_vjp, args: tuple[Any, ...], out: Any, residuals: Any) -> None:
+    def __init__(
+        self, function: custom_vjp, args: tuple[Any, ...], out: Any, residuals: Any
+    ) -> None:
         n = len(leaves(out))
         super().__init__(
             function.__name__, _no_reference, _no_rule, vjp=self.pull, joint=True, n_out=n, n_diff=n
@@ -36,14 +39,20 @@ class _Call(Primitive):
         full = [out * 0 if part is None else part for out, part in zip(outs, gs, strict=True)]
         residuals = self.residuals
         if state.recording:
-            # Residuals of the first pass carry no history. Made again from the inputs, they can be differentiated.
+            # Residuals of the first pass carry no history. Made again from the inputs, they can
+            # be differentiated.
             values = iter(xs)
-            args = rebuild(self.args, [next(values) if isinstance(x, Variable) else x for x in leaves(self.args)])
+            args = rebuild(
+                self.args,
+                [next(values) if isinstance(x, Variable) else x for x in leaves(self.args)],
+            )
             _, residuals = self.function.fwd(*args)
         grads = self.function.bwd(residuals, rebuild(self.out, full))
         if not isinstance(grads, (tuple, list)) or len(grads) != len(self.args):
             raise ArgumentTypeError(
-                self.name, f"the backward rule must return a tuple with one gradient per argument ({len(self.args)})"
+                self.name,
+                "the backward rule must return a tuple with one gradient per argument "
+                f"({len(self.args)})",
             )
         return self._checked(grads)
 
@@ -53,12 +62,19 @@ class _Call(Primitive):
             expected = leaves(arg)
             given = [None] * len(expected) if part is None else leaves(part)
             if len(given) != len(expected):
-                raise ArgumentTypeError(self.name, "a gradient has another structure than its argument")
+                raise ArgumentTypeError(
+                    self.name, "a gradient has another structure than its argument"
+                )
             for x, g in zip(expected, given, strict=True):
                 if not isinstance(x, Variable):
                     continue
                 if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
-                    raise ShapeError(self.name, "the backward rule gave a gradient that does not fit", x=x, gradient=g)
+                    raise ShapeError(
+                        self.name,
+                        "the backward rule gave a gradient that does not fit",
+                        x=x,
+                        gradient=g,
+                    )
                 flat.append(g)
         return flat
 
@@ -71,11 +87,12 @@ def _no_rule(*specs: Spec) -> Any:
     raise GradError("custom_vjp", "a recorded call has no shape rule")
 
 
-class custom_vjp:  # noqa: N801  # the name of the contract, JAX's
+class custom_vjp:  # the name of the contract, JAX's
     """A function whose gradient rule is given by `defvjp`.
 
-    `fwd(*args)` returns `(result, residuals)` and `bwd(residuals, g)` returns a tuple with the gradient of each
-    argument (None for none). Higher derivatives differentiate `bwd`, with residuals made again from the arguments.
+    `fwd(*args)` returns `(result, residuals)` and `bwd(residuals, g)` returns a tuple with the
+    gradient of each argument (None for none). Higher derivatives differentiate `bwd`, with
+    residuals made again from the arguments.
 
     >>> import gpudl as gd
     >>> @gd.custom_vjp
@@ -107,7 +124,9 @@ class custom_vjp:  # noqa: N801  # the name of the contract, JAX's
 
     def __call__(self, *args: Any) -> Any:
         if not self._defined:
-            raise GradError(self.__name__, "has no gradient rule", remedy="call defvjp(fwd, bwd) first")
+            raise GradError(
+                self.__name__, "has no gradient rule", remedy="call defvjp(fwd, bwd) first"
+            )
         inputs = [x for x in leaves(tuple(args)) if isinstance(x, Variable)]
         if not state.recording or all(x._node is None for x in inputs):
             with no_grad():
@@ -120,7 +139,9 @@ class custom_vjp:  # noqa: N801  # the name of the contract, JAX's
         values = leaves(out)
         for value in values:
             if not isinstance(value, Variable) or not is_inexact(value.dtype):
-                raise ArgumentTypeError(self.__name__, f"returned {value!r}: results are floating tensors")
+                raise ArgumentTypeError(
+                    self.__name__, f"returned {value!r}: results are floating tensors"
+                )
         # Results get memory of their own, so that an input handed through does not lose its place.
         results = [copy_row(value) for value in values]
         plain = rebuild(out, values)

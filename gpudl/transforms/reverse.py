@@ -1,8 +1,9 @@
 """Reverse-mode transforms: `grad`, `value_and_grad`, `vjp`, `jacrev`, `hessian`.
 
-Each entry takes a level. The primals enter as new leaves of that level, tied to the outer tape by an identity, and the
-backward pass is recorded exactly if the result also depends on a leaf of an outer level; so transforms nest, and
-tensors that a function closes over are differentiated through.
+Each entry takes a level. The primals enter as new leaves of that level, tied to the outer tape by
+an identity, and the backward pass is recorded exactly if the result also depends on a leaf of an
+outer level; so transforms nest, and tensors that a function closes over are differentiated
+through.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from ..autograd import Variable, enable_grad, make, new_leaf, state
+from ..autograd import Variable, enable_grad, make, new_leaf
 from ..autograd import grad as tape_grad
+from ..autograd.state import state
 from ..dtypes import is_inexact
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from ..ops.create import device_of, full
@@ -25,7 +27,8 @@ Argnums = int | tuple[int, ...]
 
 @contextmanager
 def new_level() -> Iterator[int]:
-    """Enter a transform: its leaves have the level one above the present, and operations are recorded."""
+    """Enter a transform: its leaves have the level one above the present, and operations are
+    recorded."""
     state.level += 1
     try:
         with enable_grad():
@@ -41,7 +44,9 @@ def _enter(op: str, x: Any) -> Any:
 
         x = asarray(x)
     if not is_inexact(x.dtype):
-        raise DTypeError(op, f"no gradient with respect to {x.dtype.name}", x=x, remedy="x.astype(gd.float32)")
+        raise DTypeError(
+            op, f"no gradient with respect to {x.dtype.name}", x=x, remedy="x.astype(gd.float32)"
+        )
     inner = identity(x)
     inner._alias = None
     if inner._node is None:
@@ -63,7 +68,9 @@ def _pull(outs: list[Any], gs: list[Any], xs: list[Any], level: int, retain: boo
     tied = [(out, g) for out, g in zip(outs, gs, strict=True) if out._node is not None]
     found: tuple[Any, ...] = (None,) * len(xs)
     if tied:
-        outer = any(out._node.level < level or (g is not None and g._node is not None) for out, g in tied)
+        outer = any(
+            out._node.level < level or (g is not None and g._node is not None) for out, g in tied
+        )
         found = tape_grad(
             [out for out, _ in tied], xs, [g for _, g in tied], retain_graph=retain or outer,
             create_graph=outer, allow_unused=True,
@@ -90,10 +97,11 @@ def _check_function(op: str, f: Any) -> None:
 def value_and_grad(
     f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that gives `(f(...), gradient)`; the gradient has the structure of the argument `argnums`.
+    """A function that gives `(f(...), gradient)`; the gradient has the structure of the argument
+    `argnums`.
 
-    `f` returns one element, or `(one element, aux)` with `has_aux`; arguments are any nesting of tuples, lists and
-    dicts of tensors. With several `argnums` the gradient is a tuple.
+    `f` returns one element, or `(one element, aux)` with `has_aux`; arguments are any nesting of
+    tuples, lists and dicts of tensors. With several `argnums` the gradient is a tuple.
 
     >>> import gpudl as gd
     >>> value, g = gd.value_and_grad(lambda w: (w["a"] ** 2).sum())({"a": gd.tensor([1.0, 3.0])})
@@ -148,7 +156,8 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """`(f(*primals), pullback)`; `pullback(g)` gives the gradients of all primals for a gradient `g` of the result.
+    """`(f(*primals), pullback)`; `pullback(g)` gives the gradients of all primals for a gradient
+    `g` of the result.
 
     The pullback can be called more than once.
 
@@ -164,7 +173,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
         outs = leaves(out)
         for value in outs:
             if not isinstance(value, Variable):
-                raise ArgumentTypeError("vjp", f"the function returned {value!r}, which is no tensor")
+                raise ArgumentTypeError(
+                    "vjp", f"the function returned {value!r}, which is no tensor"
+                )
         xs = leaves(inner)
 
     def pullback(g: Any) -> Any:
@@ -172,8 +183,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
             raise ArgumentTypeError("vjp", "the gradient must have the structure of the result")
         gs = leaves(g)
         for value, part in zip(outs, gs, strict=True):
-            if not isinstance(part, Variable) or part.shape != value.shape or part.dtype != value.dtype:
-                raise ShapeError("vjp", "a gradient does not fit the result", result=value, gradient=part)
+            if (
+                not isinstance(part, Variable)
+                or part.shape != value.shape
+                or part.dtype != value.dtype
+            ):
+                raise ShapeError(
+                    "vjp", "a gradient does not fit the result", result=value, gradient=part
+                )
         state.level += 1
         try:
             found = _pull(outs, gs, xs, level, retain=True)
@@ -187,7 +204,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
 def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """A function that gives the Jacobian of `f`, one backward pass per element of the result.
 
-    Its leaves have shape `result.shape + argument.shape`, nested as the result and then as the argument.
+    Its leaves have shape `result.shape + argument.shape`, nested as the result and then as the
+    argument.
 
     >>> import gpudl as gd
     >>> gd.jacrev(lambda x: x * x)(gd.tensor([1.0, 2.0])).tolist()
@@ -205,7 +223,9 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
             def block(value: Any) -> Any:
                 if not isinstance(value, Variable):
-                    raise GradError("jacrev", f"the function returned {value!r}, which is no tensor")
+                    raise GradError(
+                        "jacrev", f"the function returned {value!r}, which is no tensor"
+                    )
                 found = iter(_jacobian(value, xs, level))
                 parts = tuple(rebuild(primals[i], found) for i in numbers)
                 return parts[0] if isinstance(argnums, int) else parts
@@ -230,13 +250,15 @@ def _jacobian(value: Any, xs: list[Any], level: int) -> list[Any]:
     n = value.data.size
     if n == 0:
         return [
-            full(shape=value.shape + x.shape, value=0, dtype=x.dtype, device=device_of(x)) for x in xs
+            full(shape=value.shape + x.shape, value=0, dtype=x.dtype, device=device_of(x))
+            for x in xs
         ]
     flat = reshape(value, shape=(n,))
     basis = eye(n, dtype=value.dtype, device=device_of(value))
     rows = [_pull([flat], [basis[i]], xs, level, retain=True) for i in range(n)]
     return [
-        reshape(stack([row[j] for row in rows]), shape=value.shape + x.shape) for j, x in enumerate(xs)
+        reshape(stack([row[j] for row in rows]), shape=value.shape + x.shape)
+        for j, x in enumerate(xs)
     ]
 
 

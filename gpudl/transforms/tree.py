@@ -9,7 +9,8 @@ from ..errors import ArgumentTypeError
 
 
 def leaves(tree: Any) -> list[Any]:
-    """What a nested structure holds, in order; dicts in the order of their sorted keys when they sort."""
+    """What a nested structure holds, in order; dicts in the order of their sorted keys when they
+    sort."""
     found: list[Any] = []
     _collect(tree, found)
     return found
