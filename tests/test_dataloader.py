@@ -30,6 +30,7 @@ from loader_cases import (
     refuse,
 )
 
+import gpudl as gd
 from gpudl import data
 from gpudl.errors import (
     ArgumentError,
@@ -190,6 +191,25 @@ def test_a_state_that_is_none(state: Any) -> None:
     with pytest.raises(CheckpointError):
         loader.load_state_dict(state)
     assert loader.state_dict() == before
+
+
+def test_the_default_generator_and_others_give_seeds() -> None:
+    def order(**where: Any) -> list[int]:
+        loader = data.DataLoader(range(50), 50, shuffle=True, **where)
+        return next(iter(loader)).data.tolist()  # type: ignore[no-any-return]
+
+    gd.manual_seed(1)
+    first, second = order(), order()
+    assert first != second, "every loader draws a seed of its own"
+    gd.manual_seed(1)
+    assert [order(), order()] == [first, second]
+    assert order(generator=gd.Generator(1)) == first
+    generator = gd.Generator(1)
+    assert [order(generator=generator) for _ in range(2)] == [first, second]
+    samplers = [list(data.RandomSampler(range(9), generator=gd.Generator(s))) for s in (1, 1, 2)]
+    assert samplers[0] == samplers[1] != samplers[2]
+    splits = [data.random_split(range(9), [4, 5], gd.Generator(s)) for s in (1, 1, 2)]
+    assert list(splits[0][0]) == list(splits[1][0]) != list(splits[2][0])
 
 
 # ----- orders and batches -----
@@ -406,7 +426,8 @@ def test_a_data_set_that_does_not_pickle() -> None:
         {"batch_sampler": [[0]], "batch_size": 3},
         {"batch_sampler": [[0]], "drop_last": True},
         {"batch_size": None, "drop_last": True},
-        {"seed": 0, "generator": np.random.default_rng(0)},
+        {"seed": 0, "generator": gd.Generator(0)},
+        {"generator": np.random.default_rng(0)},
         {"generator": "x"},
     ],
 )
@@ -471,6 +492,7 @@ SCRIPT = """
 import os, signal, sys, time
 sys.path.insert(0, {tests!r})
 from loader_cases import Slow, Noisy
+import gpudl as gd
 from gpudl import data
 
 if __name__ == "__main__":

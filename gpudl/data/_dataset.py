@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
-from ._seed import as_seed, permutation
+from ..random import Generator
+from ._seed import permutation
+from ._tensors import choose_seed
 
 Array = np.ndarray[Any, Any]
 T_co = TypeVar("T_co", covariant=True)
@@ -183,13 +185,18 @@ class ConcatDataset(Dataset[T_co]):
 
 
 def random_split(
-    dataset: Any, lengths: Sequence[int | float], *, seed: int = 0
+    dataset: Any,
+    lengths: Sequence[int | float],
+    generator: Generator | None = None,
+    *,
+    seed: int | None = None,
 ) -> list[Subset[Any]]:
     """Split a data set at random into parts without overlap.
 
     `lengths`: counts that add up to `len(dataset)`, or fractions that add up to 1 (what rounding
-    leaves over goes to the first parts). The same `seed` gives the same split. Raises
-    `ArgumentError` when the lengths do not add up.
+    leaves over goes to the first parts). The same `seed` gives the same split; without one it is
+    drawn from `generator`, or from the default generator. Raises `ArgumentError` when the lengths
+    do not add up.
 
     >>> import gpudl as gd
     >>> [len(part) for part in gd.data.random_split(range(10), [0.75, 0.25])]
@@ -215,7 +222,7 @@ def random_split(
         counts = [math.floor(n * length + 1e-9) for length in lengths]
         for i in range(n - sum(counts)):
             counts[i % len(counts)] += 1
-    order = permutation(n, as_seed("random_split", seed)).tolist()
+    order = permutation(n, choose_seed("random_split", seed, generator)).tolist()
     ends = list(accumulate(counts))
     return [
         Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 import tempfile
@@ -140,9 +139,3 @@ def _lock(path: Path) -> Iterator[None]:
         if HAVE_LOCKS:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from ..settings import settings
-from ._download import fetch, sha256
 from ._idx import read_idx
 from ._seed import permutation
 
@@ -125,6 +124,9 @@ def _given(folder: str, names: Sequence[str], root: str | os.PathLike[str] | Non
 
 
 def _cached(op: str, name: str, urls: Sequence[str], digest: str, max_bytes: int) -> Path:
+    # Imported where it is used: urllib costs more than the rest of the package.
+    from ._download import fetch
+
     target = Path(settings.cache_dir) / "data" / name
     try:
         return fetch(op, urls, target, partial(_check, op, digest, max_bytes), max_bytes)
@@ -141,7 +143,9 @@ def _check(op: str, digest: str, max_bytes: int, path: Path) -> None:
     """Raise `DataError` unless the content of `path`, unwrapped, has the SHA-256 `digest`."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    have = _unwrapped_sha256(op, path, max_bytes) if zipped else sha256(path)
+        file.seek(0)
+        plain = "" if zipped else hashlib.file_digest(file, "sha256").hexdigest()
+    have = _unwrapped_sha256(op, path, max_bytes) if zipped else plain
     if have != digest:
         raise DataError(op, f"has the SHA-256 {have}, expected {digest}")
 

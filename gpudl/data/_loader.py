@@ -14,7 +14,7 @@ from ._dataset import IterableDataset
 from ._sampler import BatchSampler, RandomSampler, SequentialSampler
 from ._seed import as_seed
 from ._source import END, End, Job, MapSource, Source, StreamSource, identity
-from ._tensors import draw_seed, to_tensor
+from ._tensors import choose_seed, to_tensor
 from ._threads import ThreadRunner
 
 MAX_PREFETCH = 64
@@ -137,11 +137,7 @@ class DataLoader:
         self.worker, self.timeout, self.worker_init_fn = worker, float(timeout), worker_init_fn
         self.drop_last = bool(drop_last)
         self.persistent_workers = bool(persistent_workers) and self.num_workers > 0
-        if seed is not None and generator is not None:
-            raise ArgumentError(
-                "DataLoader", "seed and generator are both given", remedy="give one"
-            )
-        self.seed = draw_seed(generator) if seed is None else as_seed("DataLoader", seed)
+        self.seed = choose_seed("DataLoader", seed, generator)
         self._stream = isinstance(dataset, IterableDataset)
         if not self._stream and not (
             hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")

@@ -8,8 +8,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
+from ..random import Generator
 from ..shapes import as_int
 from ._seed import as_seed, permutation, uniforms, words
+from ._tensors import choose_seed
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -68,7 +70,8 @@ class _Seeded(Sampler[int]):
 class RandomSampler(_Seeded):
     """Every sample once in random order, or `num_samples` draws with `replacement`.
 
-    The order is a function of `seed` and the epoch (`set_epoch`), equal on every machine.
+    The order is a function of the seed and the epoch (`set_epoch`), equal on every machine. The
+    seed is `seed`, else one draw of `generator`, else of the default generator.
 
     >>> import gpudl as gd
     >>> sorted(gd.data.RandomSampler("abcd", seed=3))
@@ -80,11 +83,12 @@ class RandomSampler(_Seeded):
         data_source: Sized,
         replacement: bool = False,
         num_samples: int | None = None,
+        generator: Generator | None = None,
         *,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         self.data_source, self.replacement = data_source, replacement
-        self.seed = as_seed("RandomSampler", seed)
+        self.seed = choose_seed("RandomSampler", seed, generator)
         if num_samples is not None and as_int("RandomSampler", "num_samples", num_samples) <= 0:
             raise ArgumentError(
                 "RandomSampler", f"num_samples is {num_samples}", remedy="at least 1"
@@ -125,8 +129,9 @@ class WeightedRandomSampler(_Seeded):
         weights: Sequence[float] | np.ndarray[Any, Any],
         num_samples: int,
         replacement: bool = True,
+        generator: Generator | None = None,
         *,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         op = "WeightedRandomSampler"
         try:
@@ -145,7 +150,7 @@ class WeightedRandomSampler(_Seeded):
                 op, f"{positive} positive weights for {num_samples} draws", replacement=replacement
             )
         self.weights, self.num_samples, self.replacement = w, num_samples, replacement
-        self.seed = as_seed(op, seed)
+        self.seed = choose_seed(op, seed, generator)
 
     def __iter__(self) -> Iterator[int]:
         if self.replacement:
