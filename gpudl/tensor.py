@@ -21,6 +21,7 @@ from .autograd import (
     set_result_class,
 )
 from .autograd.apply import apply
+from .autograd.variable import share
 from .autograd.writes import overwrite
 from .dtypes import DType, as_dtype, is_inexact, kind
 from .errors import (
@@ -34,6 +35,7 @@ from .errors import (
 from .ops import elementwise as ops
 from .ops.shape import copy as copy_row
 from .ops.shape import identity, permute, reshape
+from .shapes import normalize_axis
 
 _Float = float  # `Tensor.float` is a method
 _OPERANDS = (Variable, bool, int, float, complex, np.ndarray, np.generic, list, tuple)
@@ -205,7 +207,7 @@ class Tensor(Variable):
     def detach(self) -> Tensor:
         """The same data without history; it shares the memory."""
         out = identity(make(self.data))
-        out._alias = None
+        share(self, out)
         return out  # type: ignore[no-any-return]
 
     # ----- to Python and other libraries -----
@@ -485,7 +487,7 @@ class Tensor(Variable):
         return _operate(ops.greater_equal, ew.greater_equal, self, other)
 
     # ----- in place -----
-    def _write(self, op: str, value: Any) -> Tensor:
+    def _write(self, op: str, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return NotImplemented
         if value.shape != self.shape:
@@ -500,49 +502,49 @@ class Tensor(Variable):
         return self
 
     def __iadd__(self, other: Any) -> Tensor:
-        return self._write("iadd", self + other)
+        return self._write("iadd", self + other)  # type: ignore[no-any-return]
 
     def __isub__(self, other: Any) -> Tensor:
-        return self._write("isub", self - other)
+        return self._write("isub", self - other)  # type: ignore[no-any-return]
 
     def __imul__(self, other: Any) -> Tensor:
-        return self._write("imul", self * other)
+        return self._write("imul", self * other)  # type: ignore[no-any-return]
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return self._write("itruediv", self / other)
+        return self._write("itruediv", self / other)  # type: ignore[no-any-return]
 
     def __ifloordiv__(self, other: Any) -> Tensor:
-        return self._write("ifloordiv", self // other)
+        return self._write("ifloordiv", self // other)  # type: ignore[no-any-return]
 
     def __imod__(self, other: Any) -> Tensor:
-        return self._write("imod", self % other)
+        return self._write("imod", self % other)  # type: ignore[no-any-return]
 
     def __ipow__(self, other: Any) -> Tensor:
-        return self._write("ipow", self**other)
+        return self._write("ipow", self**other)  # type: ignore[no-any-return]
 
     def __imatmul__(self, other: Any) -> Tensor:
-        return self._write("imatmul", self @ other)
+        return self._write("imatmul", self @ other)  # type: ignore[no-any-return]
 
     def __iand__(self, other: Any) -> Tensor:
-        return self._write("iand", self & other)
+        return self._write("iand", self & other)  # type: ignore[no-any-return]
 
     def __ior__(self, other: Any) -> Tensor:
-        return self._write("ior", self | other)
+        return self._write("ior", self | other)  # type: ignore[no-any-return]
 
     def __ixor__(self, other: Any) -> Tensor:
-        return self._write("ixor", self ^ other)
+        return self._write("ixor", self ^ other)  # type: ignore[no-any-return]
 
     def __ilshift__(self, other: Any) -> Tensor:
-        return self._write("ilshift", self << other)
+        return self._write("ilshift", self << other)  # type: ignore[no-any-return]
 
     def __irshift__(self, other: Any) -> Tensor:
-        return self._write("irshift", self >> other)
+        return self._write("irshift", self >> other)  # type: ignore[no-any-return]
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrite the elements with those of `source`, broadcast and cast to this tensor, which
         is returned."""
         source = convert.cast(convert.tensor_of("copy_", source), self.dtype)
-        return self._write("copy_", manipulation.broadcast_to(source, self.shape))
+        return self._write("copy_", manipulation.broadcast_to(source, self.shape))  # type: ignore[no-any-return]
 
     def zero_(self) -> Tensor:
         """Set all elements to 0."""
@@ -584,8 +586,6 @@ class Tensor(Variable):
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Two axes exchanged, a view."""
-        from .shapes import normalize_axis
-
         i, j = (normalize_axis("swapaxes", axis, self.ndim) for axis in (axis1, axis2))
         order = list(range(self.ndim))
         order[i], order[j] = j, i
@@ -603,8 +603,6 @@ class Tensor(Variable):
 
     def flatten(self, start: int = 0, end: int = -1) -> Tensor:
         """The axes from `start` to `end`, both included, as one."""
-        from .shapes import normalize_axis
-
         if not self.ndim:
             return reshape(self, shape=(1,))  # type: ignore[no-any-return]
         i, j = (normalize_axis("flatten", axis, self.ndim) for axis in (start, end))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+from .._namespace.creation import asarray, eye
+from .._namespace.manipulation import stack
 from ..autograd import Variable, enable_grad, make, new_leaf
 from ..autograd import grad as tape_grad
 from ..autograd.state import state
@@ -40,15 +42,12 @@ def new_level() -> Iterator[int]:
 def _enter(op: str, x: Any) -> Any:
     """`x` as an input of the present level."""
     if not isinstance(x, Variable):
-        from .._namespace.creation import asarray
-
         x = asarray(x)
     if not is_inexact(x.dtype):
         raise DTypeError(
             op, f"no gradient with respect to {x.dtype.name}", x=x, remedy="x.astype(gd.float32)"
         )
     inner = identity(x)
-    inner._alias = None
     if inner._node is None:
         inner._node = new_leaf(inner.shape, inner.dtype)
     return inner
@@ -244,9 +243,6 @@ def _map_results(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def _jacobian(value: Any, xs: list[Any], level: int) -> list[Any]:
-    from .._namespace.creation import eye
-    from .._namespace.manipulation import stack
-
     n = value.data.size
     if n == 0:
         return [
