@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpudl import _C
+from gpudl.notices import notice
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -21,7 +22,10 @@ def takes(*arrays: Array) -> bool:
 
 def contiguous(x: Array) -> Array:
     """`x` in C order and aligned, a copy only if it is not."""
-    return x if x.flags.c_contiguous and x.flags.aligned else np.ascontiguousarray(x).copy()
+    if x.flags.c_contiguous and x.flags.aligned:
+        return x
+    notice("copy", "contiguous", f"{x.dtype.name}{x.shape} strides {x.strides} to C order")
+    return np.array(x, order="C")
 
 
 def _channels_last_strides(x: Array) -> bool:
@@ -45,11 +49,14 @@ def packed_pixels(x: Array) -> Array:
     view = np.moveaxis(x, 1, -1)
     if view.flags.c_contiguous and x.flags.aligned:
         return view
+    notice("copy", "packed_pixels", f"{x.dtype.name}{x.shape} to channels-last")
     out = _C.empty(view.shape, x.dtype)
-    if x.flags.c_contiguous and x.flags.aligned:
+    if x.flags.c_contiguous and x.flags.aligned and x.itemsize in (4, 8):
+        # The copy moves bits: integers pass as floats of their size.
+        bits = FLOATS[x.itemsize // 8]
         pixels = math.prod(x.shape[2:])
-        planes = x.reshape(x.shape[0], x.shape[1], pixels)
-        _C.to_channels_last(planes, out.reshape(x.shape[0], pixels, x.shape[1]))
+        planes = x.reshape(x.shape[0], x.shape[1], pixels).view(bits)
+        _C.to_channels_last(planes, out.reshape(x.shape[0], pixels, x.shape[1]).view(bits))
     else:
         out[...] = view
     return out

@@ -7,6 +7,7 @@ x is (N, C, *S), w is (O, C / groups, *K); the result is (N, O, *S') in channels
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -165,6 +166,11 @@ def _wgrad_ref(
     return gw.astype(g.dtype, copy=False)
 
 
+def _flops(y: Shape, w: Shape) -> int:
+    """A multiplication and an addition for every output and every weight that it meets."""
+    return 2 * math.prod(y) * math.prod(w[1:])
+
+
 conv: Row = row(
     "conv",
     _conv_ref,
@@ -175,6 +181,7 @@ conv: Row = row(
     ),
     saves=(0, 1),
     kernel="conv",
+    flops=lambda x, w, **o: _flops(_conv_rule(x, w, **o).shape, w.shape),
 )
 conv_dgrad: Row = row(
     "conv_dgrad",
@@ -186,6 +193,7 @@ conv_dgrad: Row = row(
     ),
     saves=(0, 1),
     kernel="conv_dgrad",
+    flops=lambda g, w, **_: _flops(g.shape, w.shape),
 )
 conv_wgrad: Row = row(
     "conv_wgrad",
@@ -197,4 +205,5 @@ conv_wgrad: Row = row(
     ),
     saves=(0, 1),
     kernel="conv_wgrad",
+    flops=lambda g, x, *, w_shape, **_: _flops(g.shape, w_shape),
 )
