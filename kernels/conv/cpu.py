@@ -100,7 +100,5 @@ def conv_wgrad(
         return NotImplemented
     last = _C.empty((w_shape[0], *w_shape[2:], w_shape[1]), g.dtype)
     low = [pair[0] for pair in padding]
-    _C.conv_wgrad(
-        packed_pixels(g), pixels_last(x), last, list(stride), low, list(dilation), groups
-    )
+    _C.conv_wgrad(packed_pixels(g), pixels_last(x), last, list(stride), low, list(dilation), groups)
     return np.moveaxis(last, -1, 1)

@@ -23,7 +23,11 @@ def _dense(x: Array) -> Array:
 
 
 def _like(x: Array) -> Array:
-    return _C.empty(x.shape, x.dtype) if x.flags.c_contiguous else _C.empty_strided(x.shape, x.strides, x.dtype)
+    return (
+        _C.empty(x.shape, x.dtype)
+        if x.flags.c_contiguous
+        else _C.empty_strided(x.shape, x.strides, x.dtype)
+    )
 
 
 def _unary(name: str, x: Array) -> Any:

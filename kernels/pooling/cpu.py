@@ -123,7 +123,9 @@ def avg_pool(
     ones = (1,) * len(kernel)
     shape = _output("avg_pool", x.shape, kernel, stride, low, high, ones, ceil_mode)
     y, last = empty_channels_last(shape, x.dtype)
-    _C.avg_pool_fwd(packed_pixels(x), last, list(kernel), list(stride), low, high, count_include_pad)
+    _C.avg_pool_fwd(
+        packed_pixels(x), last, list(kernel), list(stride), low, high, count_include_pad
+    )
     return y
 
 
