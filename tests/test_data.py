@@ -666,3 +666,99 @@ def test_affine_equals_scipys() -> None:
 def test_transforms_that_cannot_be(make: Any) -> None:
     with pytest.raises(GpudlError):
         make()
+
+
+# ----- arguments of the wrong kind -----
+
+WRONG: list[Any] = [
+    None,
+    5,
+    -1,
+    2**62,
+    1.5,
+    float("nan"),
+    "x",
+    b"x",
+    object(),
+    [],
+    [[]],
+    {},
+    1j,
+    True,
+]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        data.TensorDataset,
+        lambda v: data.Subset(v, []),
+        lambda v: data.Subset("ab", v),
+        data.ConcatDataset,
+        lambda v: data.ConcatDataset([v]),
+        lambda v: data.random_split(v, [1, 1]),
+        lambda v: data.random_split("ab", v),
+        lambda v: data.random_split("ab", [1, 1], v),
+        lambda v: data.random_split("ab", [1, 1], seed=v),
+        data.SequentialSampler,
+        data.RandomSampler,
+        lambda v: data.RandomSampler("ab", num_samples=v),
+        lambda v: data.RandomSampler("ab", generator=v),
+        lambda v: data.RandomSampler("ab", seed=v),
+        lambda v: data.BatchSampler(v, 2),
+        lambda v: data.BatchSampler("ab", v),
+        lambda v: data.WeightedRandomSampler(v, 1),
+        lambda v: data.WeightedRandomSampler([1.0, 2.0], v),
+        data.default_collate,
+        lambda v: data.default_collate([v]),
+        data.DataLoader,
+        lambda v: data.DataLoader("ab", v),
+        lambda v: data.DataLoader("ab", sampler=v),
+        lambda v: data.DataLoader("ab", batch_sampler=v),
+        lambda v: data.DataLoader("ab", num_workers=v),
+        lambda v: data.DataLoader("ab", collate_fn=v),
+        lambda v: data.DataLoader("ab", timeout=v),
+        lambda v: data.DataLoader("ab", worker_init_fn=v),
+        lambda v: data.DataLoader("ab", generator=v),
+        lambda v: data.DataLoader("ab", seed=v),
+        lambda v: data.DataLoader("ab", prefetch_factor=v),
+        lambda v: data.DataLoader("ab", worker=v),
+        lambda v: data.DataLoader("ab").set_epoch(v),
+        lambda v: data.DataLoader("ab").load_state_dict(v),
+        data.load_digits,
+        lambda v: data.load_digits(test_fraction=v),
+        lambda v: data.load_digits(seed=v),
+        data.load_mnist,
+        lambda v: data.load_mnist("train", v or 5),
+        lambda v: data.load_tinyshakespeare(v or 5),
+        transforms.Compose,
+        lambda v: transforms.Compose([v]),
+        lambda v: transforms.Normalize(v, v),
+        lambda v: transforms.Normalize(0, 1)(v),
+        transforms.RandomCrop,
+        lambda v: transforms.RandomCrop(2, v),
+        lambda v: transforms.RandomCrop(2)(v),
+        transforms.RandomHorizontalFlip,
+        lambda v: transforms.RandomHorizontalFlip(1)(v),
+        transforms.RandomAffine,
+        lambda v: transforms.RandomAffine(0, v),
+        lambda v: transforms.RandomAffine(0, (v, v)),
+        lambda v: transforms.RandomAffine(0, scale=v),
+        lambda v: transforms.RandomAffine(0)(v),
+        gd.load,
+        lambda v: gd.save({}, v if not isinstance(v, str) else 5),
+        lambda v: gd.io.save_safetensors(v, "/nowhere/x"),
+        lambda v: gd.io.save_safetensors({"a": v}, "/nowhere/x"),
+        lambda v: gd.io.save_safetensors({}, "/nowhere/x", metadata=v),
+        gd.io.load_safetensors,
+        gd.io.read_metadata,
+    ],
+)
+def test_arguments_of_the_wrong_kind(call: Any) -> None:
+    refused = 0
+    for value in WRONG:
+        try:
+            call(value)
+        except GpudlError:
+            refused += 1
+    assert refused >= 2

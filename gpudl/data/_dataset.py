@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
 from ..random import Generator
+from ._checks import indexed, iterable, number
 from ._seed import permutation
 from ._tensors import choose_seed
 
@@ -131,7 +132,8 @@ class Subset(Dataset[T_co]):
     """
 
     def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
-        self.dataset, self.indices = dataset, indices
+        self.dataset = indexed("Subset", "dataset", dataset)
+        self.indices = indexed("Subset", "indices", indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -169,7 +171,10 @@ class ConcatDataset(Dataset[T_co]):
     """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
-        self.datasets = list(datasets)
+        self.datasets = [
+            indexed("ConcatDataset", "each data set", part)
+            for part in iterable("ConcatDataset", "datasets", datasets)
+        ]
         if not self.datasets:
             raise ArgumentError("ConcatDataset", "needs at least one data set")
         self.ends = list(accumulate(len(dataset) for dataset in self.datasets))
@@ -202,7 +207,9 @@ def random_split(
     >>> [len(part) for part in gd.data.random_split(range(10), [0.75, 0.25])]
     [8, 2]
     """
-    n = len(dataset)
+    n = len(indexed("random_split", "dataset", dataset))
+    for length in iterable("random_split", "lengths", lengths):
+        number("random_split", "a length", length)
     if any(not math.isfinite(length) or length < 0 for length in lengths):
         raise ArgumentError("random_split", f"lengths are {list(lengths)}", remedy="none below 0")
     if all(isinstance(length, int) for length in lengths):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from ..settings import settings
+from ._checks import as_folder, number
 from ._idx import read_idx
 from ._seed import permutation
 
@@ -45,7 +46,7 @@ def digits(split: str | None, test_fraction: float, seed: int) -> tuple[Array, A
     """Images uint8 (N, 8, 8) from 0 to 16 and labels uint8 (N,) of the split."""
     if split not in ("train", "test", None):
         raise ArgumentError("load_digits", f"split is {split!r}", remedy='"train", "test" or None')
-    if not 0.0 < test_fraction < 1.0:
+    if not 0.0 < number("load_digits", "test_fraction", test_fraction) < 1.0:
         raise ArgumentError(
             "load_digits", f"test_fraction is {test_fraction}", remedy="between 0 and 1"
         )
@@ -109,6 +110,7 @@ def _mnist_file(name: str, root: str | os.PathLike[str] | None) -> Path:
 def _given(folder: str, names: Sequence[str], root: str | os.PathLike[str] | None) -> Path | None:
     """The user's own file, in `root` or in the data folder of the settings."""
     if root is not None:
+        root = as_folder(f"load_{folder}", "root", root)
         places = [Path(root), Path(root) / folder]
     elif settings.data_dir:
         places = [Path(settings.data_dir) / folder]

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from ..errors import ArgumentError, ArgumentTypeError, CheckpointError
 from ..shapes import as_int
+from ._checks import function, iterable
 from ._collate import collate_arrays, map_arrays
 from ._dataset import IterableDataset
 from ._sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -62,8 +63,8 @@ def default_collate(samples: list[Any]) -> Any:
     >>> gd.data.default_collate([(1.0, "a"), (2.0, "b")])[1]
     ['a', 'b']
     """
-    if not samples:
-        raise ArgumentError("default_collate", "needs at least one sample")
+    if not isinstance(samples, list | tuple) or not samples:
+        raise ArgumentError("default_collate", "needs a list of at least one sample")
     return map_arrays(to_tensor, collate_arrays(samples))
 
 
@@ -134,7 +135,8 @@ class DataLoader:
             raise ArgumentError(
                 "DataLoader", f"timeout is {timeout!r}", remedy="seconds, 0 for ever"
             )
-        self.worker, self.timeout, self.worker_init_fn = worker, float(timeout), worker_init_fn
+        self.worker, self.timeout = worker, float(timeout)
+        self.worker_init_fn = function("DataLoader", "worker_init_fn", worker_init_fn)
         self.drop_last = bool(drop_last)
         self.persistent_workers = bool(persistent_workers) and self.num_workers > 0
         self.seed = choose_seed("DataLoader", seed, generator)
@@ -147,7 +149,10 @@ class DataLoader:
                 f"{type(dataset).__name__} has no __getitem__ and __len__",
                 remedy="a gd.data.Dataset, a sequence, or a gd.data.IterableDataset",
             )
-        self.collate_fn = collate_fn
+        self.collate_fn = function("DataLoader", "collate_fn", collate_fn)
+        for name, order in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if order is not None:
+                iterable("DataLoader", name, order)
         self.sampler, self.batch_sampler = self._order(shuffle, sampler, batch_sampler)
         self._epoch, self._delivered = 0, 0
         self._fresh = True  # the next pass begins where the state says, not an epoch later

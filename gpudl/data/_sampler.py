@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ArgumentTypeError
 from ..random import Generator
 from ..shapes import as_int
+from ._checks import iterable, sized
 from ._seed import as_seed, permutation, uniforms, words
 from ._tensors import choose_seed
 
@@ -44,7 +45,7 @@ class SequentialSampler(Sampler[int]):
     """
 
     def __init__(self, data_source: Sized) -> None:
-        self.data_source = data_source
+        self.data_source = sized("SequentialSampler", "data_source", data_source)
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self.data_source)))
@@ -87,7 +88,8 @@ class RandomSampler(_Seeded):
         *,
         seed: int | None = None,
     ) -> None:
-        self.data_source, self.replacement = data_source, replacement
+        self.data_source = sized("RandomSampler", "data_source", data_source)
+        self.replacement = replacement
         self.seed = choose_seed("RandomSampler", seed, generator)
         if num_samples is not None and as_int("RandomSampler", "num_samples", num_samples) <= 0:
             raise ArgumentError(
@@ -182,7 +184,8 @@ class BatchSampler(Sampler[list[Any]]):
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool = False) -> None:
         if as_int("BatchSampler", "batch_size", batch_size) <= 0:
             raise ArgumentError("BatchSampler", f"batch_size is {batch_size}", remedy="at least 1")
-        self.sampler, self.batch_size, self.drop_last = sampler, int(batch_size), bool(drop_last)
+        self.sampler = iterable("BatchSampler", "sampler", sampler)
+        self.batch_size, self.drop_last = int(batch_size), bool(drop_last)
 
     def __iter__(self) -> Iterator[list[Any]]:
         batch: list[Any] = []
@@ -195,7 +198,7 @@ class BatchSampler(Sampler[list[Any]]):
             yield batch
 
     def __len__(self) -> int:
-        n = len(self.sampler)  # type: ignore[arg-type]  # a sampler without a length raises TypeError
+        n = len(self.sampler)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..shapes import as_int, pair
+from ._checks import function, iterable, number
 from ._dataset import raw
 from ._seed import sample_rng
 
@@ -36,7 +38,10 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
-        self.transforms = list(transforms)
+        self.transforms = [
+            function("Compose", "each transform", step)
+            for step in iterable("Compose", "transforms", transforms)
+        ]
 
     def __call__(self, x: Any) -> Any:
         for transform in self.transforms:
@@ -51,8 +56,11 @@ class Normalize:
     """
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
-        self.mean = np.reshape(np.asarray(mean, np.float32), (-1, 1, 1))
-        self.std = np.reshape(np.asarray(std, np.float32), (-1, 1, 1))
+        try:
+            self.mean = np.reshape(np.asarray(mean, np.float32), (-1, 1, 1))
+            self.std = np.reshape(np.asarray(std, np.float32), (-1, 1, 1))
+        except (TypeError, ValueError) as error:
+            raise ArgumentTypeError("Normalize", f"mean and std must be numbers: {error}") from None
         if not np.all(self.std > 0):
             raise ArgumentError("Normalize", f"std is {std}", remedy="every std above 0")
 
@@ -69,7 +77,7 @@ class RandomHorizontalFlip:
     """The image mirrored left to right with probability `p`."""
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0.0 <= p <= 1.0:
+        if not 0.0 <= number("RandomHorizontalFlip", "p", p) <= 1.0:
             raise ArgumentError("RandomHorizontalFlip", f"p is {p}", remedy="from 0 to 1")
         self.p = p
 
@@ -85,8 +93,8 @@ class RandomCrop:
     """
 
     def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
-        self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        if min(self.size) < 1 or padding < 0:
+        self.size = pair("RandomCrop", "size", size, 2, low=1)
+        if as_int("RandomCrop", "padding", padding) < 0:
             raise ArgumentError(
                 "RandomCrop",
                 f"size is {size}, padding {padding}",
@@ -123,7 +131,13 @@ class RandomAffine:
         translate: tuple[float, float] = (0.0, 0.0),
         scale: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        if degrees < 0 or min(translate) < 0 or not 0 < scale[0] <= scale[1]:
+        for name, values in (("degrees", (degrees,)), ("translate", translate), ("scale", scale)):
+            for value in iterable("RandomAffine", name, values):
+                number("RandomAffine", name, value)
+        if len(translate) != 2 or len(scale) != 2:
+            raise ArgumentError("RandomAffine", "translate and scale are pairs of numbers")
+        finite = math.isfinite(degrees + sum(translate) + scale[1])
+        if not finite or degrees < 0 or min(translate) < 0 or not 0 < scale[0] <= scale[1]:
             raise ArgumentError(
                 "RandomAffine",
                 f"degrees={degrees}, translate={translate}, scale={scale}",

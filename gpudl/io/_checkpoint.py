@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._namespace.creation import asarray
 from ..dtypes import ALL
-from ..errors import ArgumentTypeError, CheckpointError
+from ..errors import CheckpointError
 from ..tensor import Tensor
-from ._safetensors import read_file, write_file
+from ._safetensors import as_path, read_file, write_file
 from ._tree import Packer, Unpacker
 
 _KEY = "gpudl"
@@ -25,12 +24,6 @@ def _is_tensor(value: Any) -> bool:
 
 def _to_array(value: Tensor) -> np.ndarray[Any, Any]:
     return value.detach().cpu().numpy()
-
-
-def _path(op: str, path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy="a string or a path")
-    return Path(path)
 
 
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
@@ -48,7 +41,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     >>> gd.load(path)["step"]
     7
     """
-    target = _path("save", path)
+    target = as_path("save", path)
     plain = isinstance(obj, Mapping) and all(
         isinstance(key, str) and isinstance(value, Tensor) and value.dtype != np.complex128
         for key, value in obj.items()
@@ -74,7 +67,7 @@ def load(path: str | os.PathLike[str], device: Any = None) -> Any:
     >>> gd.load(path)["w"].tolist()
     [1.0, 1.0]
     """
-    target = _path("load", path)
+    target = as_path("load", path)
     arrays, metadata = read_file("load", target)
 
     def to_tensor(array: np.ndarray[Any, Any]) -> Tensor:

@@ -21,7 +21,7 @@ import ml_dtypes
 import numpy as np
 
 from ..devices import CPU
-from ..errors import CheckpointError
+from ..errors import ArgumentTypeError, CheckpointError
 from ._atomic import atomic_write
 
 Array = np.ndarray[Any, Any]
@@ -86,14 +86,14 @@ def load_safetensors(
     >>> gd.io.load_safetensors(path)
     {'w': array([1., 1.])}
     """
-    arrays, _ = read_file("load_safetensors", Path(path), names, mmap)
+    arrays, _ = read_file("load_safetensors", as_path("load_safetensors", path), names, mmap)
     return arrays
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The `__metadata__` of a safetensors file. Raises `CheckpointError` as `load_safetensors`
     does."""
-    with _open("read_metadata", Path(path)) as file:
+    with _open("read_metadata", as_path("read_metadata", path)) as file:
         return read_header("read_metadata", file).metadata
 
 
@@ -105,8 +105,10 @@ def read_file(
         header = read_header(op, file)
         entries = header.entries
         if names is not None:
+            if isinstance(names, str) or not isinstance(names, Iterable):
+                raise ArgumentTypeError(op, f"names is {names!r:.80}", remedy="a list of names")
             wanted = list(names)
-            unknown = [name for name in wanted if name not in entries]
+            unknown = [name for name in wanted if not isinstance(name, str) or name not in entries]
             if unknown:
                 raise CheckpointError(op, f"{path} has no tensor {unknown[0]!r}")
             entries = {name: entries[name] for name in wanted}
@@ -121,6 +123,13 @@ def read_file(
         except OSError as error:
             raise CheckpointError(op, f"cannot read {path}: {error}") from error
         return {name: read[name] for name in entries}, header.metadata
+
+
+def as_path(op: str, path: Any) -> Path:
+    """A path given as a string or a path; raises `ArgumentTypeError`."""
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy="a string or a path")
+    return Path(path)
 
 
 def _open(op: str, path: Path) -> BufferedReader:
@@ -266,7 +275,10 @@ def save_safetensors(
     Any strides are taken; files hold C order. Raises `CheckpointError` for a dtype that the format
     does not have, for a name or metadata that are not strings, and when the file cannot be written.
     """
-    write_file("save_safetensors", Path(path), arrays, metadata or {})
+    target = as_path("save_safetensors", path)
+    if not isinstance(arrays, Mapping) or not isinstance(metadata or {}, Mapping):
+        raise ArgumentTypeError("save_safetensors", "arrays and metadata are dicts")
+    write_file("save_safetensors", target, arrays, metadata or {})
 
 
 def write_file(
