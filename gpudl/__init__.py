@@ -6,6 +6,7 @@ from . import errors as errors
 from . import random as random
 from . import io as io
 from . import ops as _ops
+from . import optim as optim
 from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
 from ._namespace.creation import arange as arange
 from ._namespace.creation import asarray as asarray
@@ -19,6 +20,7 @@ from ._namespace.creation import ones_like as ones_like
 from ._namespace.creation import tensor as tensor
 from ._namespace.creation import zeros as zeros
 from ._namespace.creation import zeros_like as zeros_like
+from .autograd import detect_anomaly as detect_anomaly
 from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad

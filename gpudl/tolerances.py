@@ -1,8 +1,8 @@
 """When two results agree: one measure, and one table of tolerances by dtype.
 
-The error of a result `a` against `b` is max|a - b| / max(max|b|, s) over the tensor. The scale s is 1e-3 of the largest
-operand (for gradients: of the largest gradient in the same case), so that a tensor that is exactly zero is compared on the
-scale of its terms.
+The error of a result `a` against `b` is max|a - b| / max(max|b|, s) over the tensor. The scale s is
+1e-3 of the largest operand (for gradients: of the largest gradient in the same case), so that a
+tensor that is exactly zero is compared on the scale of its terms.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from .apply import compute as compute
 from .engine import backward as backward
 from .engine import grad as grad
 from .engine import is_leaf as is_leaf
+from .inspection import detect_anomaly as detect_anomaly
 from .primitive import Primitive as Primitive
 from .primitive import Spec as Spec
 from .primitive import Ufunc as Ufunc
