@@ -14,7 +14,7 @@ from ._collate import collate_arrays, map_arrays
 from ._dataset import IterableDataset
 from ._sampler import BatchSampler, RandomSampler, SequentialSampler
 from ._seed import as_seed
-from ._source import END, End, Job, MapSource, Source, StreamSource, identity
+from ._source import END, End, InlineRunner, Job, MapSource, Source, StreamSource, identity
 from ._tensors import choose_seed, to_tensor
 from ._threads import ThreadRunner
 
@@ -29,26 +29,6 @@ class Runner(Protocol):
     def submit(self, job: Job) -> None: ...
     def result(self) -> Any: ...
     def close(self) -> None: ...
-
-
-class InlineRunner:
-    """Prepares each batch when it is asked for."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._jobs: list[Job] = []
-
-    def begin(self, run: int) -> None:
-        self._jobs.clear()
-
-    def submit(self, job: Job) -> None:
-        self._jobs.append(job)
-
-    def result(self) -> Any:
-        return self._source.load(self._jobs.pop(0), lambda: True)
-
-    def close(self) -> None:
-        self._jobs.clear()
 
 
 def default_collate(samples: list[Any]) -> Any:

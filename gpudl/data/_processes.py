@@ -175,7 +175,7 @@ class ProcessRunner:
         self._jobs.append((worker, slot, job))
         try:
             worker.jobs.send((slot, job))
-        except (BrokenPipeError, ConnectionError):
+        except OSError:  # the pipe is broken, or was closed when its end was seen
             self._listen(0.0)  # it may have said why before it went
             raise self._death(worker, job.number) from None
 
@@ -238,6 +238,7 @@ class ProcessRunner:
         return WorkerError("DataLoader", f"worker {number} raised {name} {when}: {text}\n\n{trace}")
 
     def _death(self, worker: _Worker, number: int) -> WorkerError:
+        worker.process.join(_JOIN_SECONDS)
         code = worker.process.exitcode
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"

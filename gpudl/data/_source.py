@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ._collate import collate_arrays
@@ -120,4 +120,23 @@ class StreamSource:
 
 
 Source = MapSource | StreamSource
-Indices = Sequence[Any]
+
+
+class InlineRunner:
+    """Prepares each batch when it is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._jobs: list[Job] = []
+
+    def begin(self, run: int) -> None:
+        self._jobs.clear()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def result(self) -> Any:
+        return self._source.load(self._jobs.pop(0), lambda: True)
+
+    def close(self) -> None:
+        self._jobs.clear()
