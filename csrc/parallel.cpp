@@ -9,6 +9,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -129,11 +130,16 @@ private:
         quit_ = false;
         const uint64_t ticket = ticket_.load();
         const int want = threads() - 1;
+        // Signals belong to Python's main thread: a worker that caught one would not interrupt a sleep there.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
         try {
             for (int i = 0; i < want; ++i) workers_.emplace_back([this, ticket] { loop(ticket); });
         } catch (const std::system_error&) {
             // The system gives no more threads: go on with those that started.
         }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
     void stop() {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -142,7 +143,11 @@ private:
             const long long n = std::strtoll(text, &rest, 10);
             if (rest != text && n > 0) return n;
         }
-        return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 4;
+        int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+        // A container's own limit; the file reads "max" where there is none.
+        int64_t limit = 0;
+        if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit && limit > 0) memory = std::min(memory, limit);
+        return memory / 4;
     }
 
     static int64_t bytes_of(int index) {

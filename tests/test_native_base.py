@@ -349,3 +349,26 @@ def _time_hits(n: int) -> float:
     for _ in range(n):
         _C.empty((1024, 1024), F32)
     return (time.perf_counter() - start) / n
+
+
+def test_signals_reach_the_main_thread():
+    out = python(
+        """
+        import os, signal, time
+        from gpudl import _C
+        _C.set_num_threads(3)
+        _C.philox_bits(1, 2, 3, 1_000_003)
+        signal.signal(signal.SIGALRM, lambda *_: print("caught"))
+        blocked = 0
+        for task in os.listdir("/proc/self/task"):
+            status = open(f"/proc/self/task/{task}/status").read()
+            mask = int(status.split("SigBlk:")[1].split()[0], 16)
+            blocked += bool(mask >> (signal.SIGALRM - 1) & 1)
+        print(blocked)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(0.2)
+        """
+    )
+    blocked, caught = out.split()
+    assert int(blocked) >= 2
+    assert caught == "caught"
