@@ -1,5 +1,5 @@
-"""What gpudl says about its own work: fallbacks, copies and compiles, counted, and printed to stderr
-at `GPUDL_DEBUG=1`.
+"""What gpudl says about its own work: fallbacks, copies and compiles, counted, and printed to
+stderr at `GPUDL_DEBUG=1`.
 
 All output of the debug ladder goes through `say`.
 """

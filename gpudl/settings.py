@@ -1,15 +1,6 @@
 """The one table of settings: environment names, defaults, and the scoped override `gpudl.config`.
 
-| setting | environment | meaning |
-|---|---|---|
-| `debug` | `GPUDL_DEBUG` | 1 fallbacks, copies, compiles; 2 kernels; 3 graphs; 4 source |
-| `validate` | `GPUDL_VALIDATE` | rerun every kernel against its reference and compare |
-| `kernels` | `GPUDL_KERNELS` | `cuda` (our own kernels), `numba` (their Numba twins) or `library` |
-| `device` | `GPUDL_DEVICE` | the default device |
-| `num_threads` | `GPUDL_NUM_THREADS` | threads of the CPU kernels; 0 means one per core |
-| `cache_dir` | `GPUDL_CACHE_DIR` | compiled kernels and downloaded data |
-| `data_dir` | `GPUDL_DATA` | where data sets are looked for first |
-| `pool_limit` | `GPUDL_POOL_LIMIT` | bytes the CPU allocator keeps; 0: a quarter of the memory |
+`docs/settings.md` is made from the table.
 """
 
 from __future__ import annotations
@@ -31,7 +22,11 @@ def _integer(low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if isinstance(value, bool):
             value = int(value)
-        number = int(value) if isinstance(value, (int, str)) else None
+        digits = isinstance(value, int) or (isinstance(value, str) and len(value) < 24)
+        try:
+            number = int(value) if digits else None  # type: ignore[call-overload]
+        except ValueError:
+            number = None
         if number is None or not low <= number <= high:
             raise ValueError(f"an integer from {low} to {high}")
         return number
@@ -76,20 +71,57 @@ class Setting:
     env: str
     default: Any
     parse: Callable[[object], Any]
+    takes: str
     doc: str
+    scoped: bool = True  # else it holds for the whole process, and `config` refuses it
 
 
 TABLE: dict[str, Setting] = {
-    "debug": Setting("GPUDL_DEBUG", 0, _integer(0, 9), "how much to print"),
-    "validate": Setting("GPUDL_VALIDATE", False, _switch, "rerun kernels against references"),
-    "kernels": Setting(
-        "GPUDL_KERNELS", "cuda", _choice("cuda", "numba", "library"), "which kernels run"
+    "debug": Setting(
+        "GPUDL_DEBUG",
+        0,
+        _integer(0, 9),
+        "0 to 4",
+        "1: fallbacks, layout copies and compiles; 2: a line per operation with time, GFLOP/s and "
+        "GB/s; 3: graphs and their passes; 4: generated source",
     ),
-    "device": Setting("GPUDL_DEVICE", "cpu", _text, "the default device"),
-    "num_threads": Setting("GPUDL_NUM_THREADS", 0, _integer(0, 4096), "CPU threads, 0: all"),
-    "cache_dir": Setting("GPUDL_CACHE_DIR", None, _text, "kernels and data sets"),
-    "data_dir": Setting("GPUDL_DATA", "", _text, "where data sets lie"),
-    "pool_limit": Setting("GPUDL_POOL_LIMIT", 0, _integer(0, 2**62), "bytes kept by the pool"),
+    "validate": Setting(
+        "GPUDL_VALIDATE",
+        False,
+        _switch,
+        "0, 1",
+        "run every kernel's reference too, in float64, and raise `KernelError` if they disagree",
+    ),
+    "kernels": Setting(
+        "GPUDL_KERNELS",
+        "cuda",
+        _choice("cuda", "numba", "library"),
+        "cuda, numba, library",
+        "which kernels run: gpudl's own, their Numba twins, or the device's library alone",
+    ),
+    "device": Setting("GPUDL_DEVICE", "cpu", _text, "a device", "the default device"),
+    "num_threads": Setting(
+        "GPUDL_NUM_THREADS",
+        0,
+        _integer(0, 4096),
+        "0 to 4096",
+        "threads of the CPU kernels, 0: one per core; `gd.set_num_threads` changes it",
+        scoped=False,
+    ),
+    "cache_dir": Setting(
+        "GPUDL_CACHE_DIR", None, _text, "a folder", "compiled kernels and downloaded data sets"
+    ),
+    "data_dir": Setting(
+        "GPUDL_DATA", "", _text, "a folder", "where data sets are looked for first"
+    ),
+    "pool_limit": Setting(
+        "GPUDL_POOL_LIMIT",
+        0,
+        _integer(0, 2**62),
+        "bytes",
+        "freed blocks the CPU allocator keeps, 0: a quarter of the memory",
+        scoped=False,
+    ),
 }
 
 
@@ -151,13 +183,21 @@ def config(**overrides: object) -> Iterator[None]:
     """Override settings inside a `with` block, on this thread.
 
     Keyword arguments are names of the table of settings (`gpudl/settings.py`). Raises
-    `SettingError` for an unknown name or a value it does not take, before anything is changed.
+    `SettingError` for an unknown name, a value it does not take, or a setting that holds for the
+    whole process, before anything is changed.
 
     >>> import gpudl as gd
     >>> with gd.config(kernels="library"):
     ...     y = gd.ones(3).sum()
     """
     parsed = {name: _parse(name, value, name) for name, value in overrides.items()}
+    for name in parsed:
+        if not TABLE[name].scoped:
+            raise SettingError(
+                "config",
+                f"{name} holds for the whole process",
+                remedy=f"set {TABLE[name].env} before Python starts",
+            )
     before = {name: getattr(settings, name) for name in parsed}
     settings.__dict__.update(parsed)
     _notify(+1)
