@@ -1,0 +1,7 @@
+"""Optimizers with PyTorch's names and numbers, over flat buffers. The public page."""
+
+from ._adam import Adam as Adam
+from ._adam import AdamW as AdamW
+from ._optimizer import Optimizer as Optimizer
+from ._rmsprop import RMSprop as RMSprop
+from ._sgd import SGD as SGD

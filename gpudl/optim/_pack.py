@@ -1,0 +1,166 @@
+"""`Pack`: parameters of one group, dtype and device, laid end to end in one flat buffer.
+
+Packing gives each parameter's `.data` a slice of the buffer, with the values, shape and strides' order it had; the
+parameter stays the same tensor. A step is then one pass over the buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import devices, kernels
+from ..autograd import make
+from ..autograd.writes import rebind
+from ..devices.layout import axis_order
+from ..dtypes import accumulator
+from ..errors import DeviceError, GradError, NotSupportedError, ShapeError, StateDictError
+from ..tensor import Tensor
+
+ALIGN = 64  # bytes: a cache line, and a whole SIMD register of any kind
+Segment = tuple[int, int]
+State = dict[str, Any]
+
+
+class Pack:
+    """The flat buffers: `p` parameters, `g` gradients, and what the optimizer keeps, by name.
+
+    Half precision is updated in float32: `work` is then a copy of `p`, written back by `store`.
+    """
+
+    def __init__(self, params: Sequence[Tensor]) -> None:
+        self.params = list(params)
+        self.device = devices.of(params[0].data)
+        dtype = params[0].dtype
+        step = ALIGN // dtype.itemsize
+        self.segments: list[Segment] = []
+        size = 0
+        for p in params:
+            self.segments.append((size, size + p.size))
+            size += -(-p.size // step) * step
+        self.size = size
+        self.layouts = [(p.shape, axis_order(p.data)) for p in params]
+        self.p = self._zeros(dtype)
+        wide = accumulator(dtype)
+        self.work = self.p if wide == dtype else self._zeros(wide)
+        self.g = self._zeros(wide)
+        self.g_views = self._views(self.g)
+        self.views = self._views(self.p)
+        self.buffers: dict[str, tuple[Any, list[Any]]] = {}
+        for p, view in zip(params, self.views, strict=True):
+            view[...] = p.data
+            rebind(p, view)
+
+    def _zeros(self, dtype: Any) -> Any:
+        flat = self.device.empty((self.size,), dtype)
+        flat[...] = 0
+        return flat
+
+    def _views(self, flat: Any) -> list[Any]:
+        """One view of `flat` per parameter, in the parameter's layout."""
+        views = []
+        for (start, stop), (shape, order) in zip(self.segments, self.layouts, strict=True):
+            if order is None:
+                views.append(flat[start:stop].reshape(shape))
+            else:
+                dense = flat[start:stop].reshape([shape[i] for i in order])
+                views.append(dense.transpose(np.argsort(order)))
+        return views
+
+    def holds(self) -> bool:
+        """Whether every parameter still lies where it was packed."""
+        return all(p.data is view for p, view in zip(self.params, self.views, strict=True))
+
+    def gather(self) -> list[int]:
+        """Copy the gradients into `g`; the numbers of the parameters that have one."""
+        active = []
+        for i, p in enumerate(self.params):
+            grad = p.grad
+            if grad is None:
+                continue
+            data = grad.data
+            if data.shape != p.data.shape:
+                raise ShapeError("step", "a gradient has another shape", param=p, grad=grad)
+            if type(data) is not type(p.data):
+                raise DeviceError("step", "a gradient is on another device", param=p, grad=grad)
+            self.g_views[i][...] = data
+            active.append(i)
+        return active
+
+    def check_finite(self, active: Sequence[int], name: Any) -> None:
+        """Raise `GradError` for a gradient that is NaN or infinite; `name(p)` says which it is.
+
+        One read of `g` where the device has the kernel for it; elsewhere the result would have to be waited for.
+        """
+        sumsq = kernels.find("sumsq", self.device.kind)
+        if sumsq is None or np.isfinite(sumsq(self.g, segments=self.cover(active))):
+            return
+        for i in active:
+            view = self.g_views[i]
+            bad = view.size - int(np.isfinite(view).sum())
+            if bad:
+                raise GradError(
+                    "step",
+                    f"{bad} of {view.size} elements of the gradient of {name(self.params[i])} are NaN or infinite",
+                    remedy="nothing was changed; a lower learning rate, clip_grad_norm_, or "
+                    "gd.detect_anomaly() to find where it begins",
+                    param=self.params[i],
+                )
+
+    def cover(self, active: Sequence[int]) -> list[Segment] | None:
+        """The ranges of the parameters `active`; None if these are all."""
+        if len(active) == len(self.params):
+            return None
+        return [self.segments[i] for i in active]
+
+    def parts(
+        self, active: Sequence[int], keys: Sequence[Hashable]
+    ) -> list[tuple[Any, list[Segment] | None]]:
+        """The parameters `active` by their `keys`: for each key its ranges, nearly always one key and all of them."""
+        if keys.count(keys[0]) == len(keys):
+            return [(keys[0], self.cover(active))]
+        ranges: dict[Any, list[Segment]] = {}
+        for i, key in zip(active, keys, strict=True):
+            ranges.setdefault(key, []).append(self.segments[i])
+        return list(ranges.items())
+
+    def buffer(self, name: str, active: Sequence[int], states: Sequence[State]) -> Any:
+        """The flat buffer of the state called `name`; `states` of the parameters `active` hold views of it.
+
+        State that came from elsewhere (loaded, assigned, or of an earlier packing) is copied in; what is missing is 0.
+        """
+        if name not in self.buffers:
+            flat = self._zeros(self.g.dtype)
+            self.buffers[name] = flat, self._views(flat)
+        flat, views = self.buffers[name]
+        for i, state in zip(active, states, strict=True):
+            held, view = state.get(name), views[i]
+            if held is not None and held.data is view:
+                continue
+            if held is None:
+                view[...] = 0
+            elif held.shape != view.shape:
+                raise StateDictError("step", f"{name} has another shape", param=self.params[i], state=held)
+            else:
+                view[...] = held.data
+            state[name] = make(view)
+        return flat
+
+    def load(self) -> None:
+        """Bring `work` up to date with the parameters."""
+        if self.work is not self.p:
+            self.work[...] = self.p
+
+    def store(self) -> None:
+        """Bring the parameters up to date with `work`, rounding once."""
+        if self.work is not self.p:
+            self.p[...] = self.work
+
+    def kernel(self, name: str) -> Any:
+        """The kernel `name` of this device."""
+        found = kernels.find(name, self.device.kind)
+        if found is None:
+            raise NotSupportedError(name, f"no optimizer kernel for {self.device}", remedy='model.to("cpu")')
+        return found
