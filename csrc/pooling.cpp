@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <string>
 
@@ -76,25 +77,11 @@ void max_pool_fwd(const py::array& x, py::array& y, py::array& index, const Shap
     });
 }
 
-// Raises for the first index outside [-1, pixels).
-void check_index(const int64_t* index, int64_t count, int64_t pixels) {
-    const auto bad = [pixels](int64_t value) { return uint64_t(value) + 1 > uint64_t(pixels); };
-    const int64_t grain = 65536;
-    std::vector<uint8_t> found(size_t(num_chunks(0, count, grain)), 0);
-    {
-        const py::gil_scoped_release nogil;
-        parallel_chunks(0, count, grain, [&](int64_t chunk, int64_t b, int64_t e) {
-            uint64_t any = 0;
-            for (int64_t i = b; i < e; ++i) any |= uint64_t(bad(index[i]));
-            found[size_t(chunk)] = any != 0;
-        });
-    }
-    for (size_t chunk = 0; chunk < found.size(); ++chunk) {
-        if (!found[chunk]) continue;
-        const int64_t begin = int64_t(chunk) * grain;
-        const int64_t* at = std::find_if(index + begin, index + std::min(count, begin + grain), bad);
-        throw py::index_error("index " + std::to_string(*at) + " is outside the plane of " + std::to_string(pixels) + " pixels");
-    }
+// The kernels skip an index outside [-1, pixels) and report it afterwards: this raises for the first one.
+void raise_bad_index(const int64_t* index, int64_t count, int64_t pixels) {
+    const int64_t* at = std::find_if(index, index + count, [pixels](int64_t v) { return uint64_t(v) + 1 > uint64_t(pixels); });
+    if (at == index + count) return;
+    throw py::index_error("index " + std::to_string(*at) + " is outside the plane of " + std::to_string(pixels) + " pixels");
 }
 
 // gx (N, P, C) = sum of g (N, Q, C) at index; index -1 (a window without elements) adds nothing.
@@ -109,23 +96,29 @@ void max_pool_bwd(const py::array& g, const py::array& index, py::array& gx) {
         const int64_t* at = contiguous<int64_t>(index, "index");
         T* to = contiguous_out<T>(gx, "gx");
         const int64_t batch = g.shape(0), outs = g.shape(1), channels = g.shape(2), pixels = gx.shape(1);
-        check_index(at, g.size(), pixels);
-        const py::gil_scoped_release nogil;
-        const int64_t bands = ceil_div(channels, 64);
-        parallel_for(0, batch * bands, 1, [&](int64_t b, int64_t e) {
-            for (int64_t task = b; task < e; ++task) {
-                const int64_t n = task / bands, c0 = task % bands * 64, c1 = std::min(channels, c0 + 64);
-                T* plane = to + n * pixels * channels;
-                for (int64_t i = 0; i < pixels; ++i) std::fill(plane + i * channels + c0, plane + i * channels + c1, T(0));
-                for (int64_t q = 0; q < outs; ++q) {
-                    const int64_t line = (n * outs + q) * channels;
-                    for (int64_t c = c0; c < c1; ++c) {
-                        const int64_t p = at[line + c];
-                        if (uint64_t(p) < uint64_t(pixels)) plane[p * channels + c] += from[line + c];
+        std::atomic<bool> bad{false};
+        {
+            const py::gil_scoped_release nogil;
+            const int64_t bands = ceil_div(channels, 64);
+            parallel_for(0, batch * bands, 1, [&](int64_t b, int64_t e) {
+                uint64_t wrong = 0;
+                for (int64_t task = b; task < e; ++task) {
+                    const int64_t n = task / bands, c0 = task % bands * 64, c1 = std::min(channels, c0 + 64);
+                    T* plane = to + n * pixels * channels;
+                    for (int64_t i = 0; i < pixels; ++i) std::fill(plane + i * channels + c0, plane + i * channels + c1, T(0));
+                    for (int64_t q = 0; q < outs; ++q) {
+                        const int64_t line = (n * outs + q) * channels;
+                        for (int64_t c = c0; c < c1; ++c) {
+                            const int64_t p = at[line + c];
+                            if (uint64_t(p) < uint64_t(pixels)) plane[p * channels + c] += from[line + c];
+                            else wrong |= uint64_t(p) + 1;  // 0 for -1
+                        }
                     }
                 }
-            }
-        });
+                if (wrong != 0) bad = true;
+            });
+        }
+        if (bad) raise_bad_index(at, g.size(), pixels);
     });
 }
 
@@ -141,18 +134,25 @@ void max_pool_gather(const py::array& v, const py::array& index, py::array& out)
         const int64_t* at = contiguous<int64_t>(index, "index");
         T* to = contiguous_out<T>(out, "out");
         const int64_t batch = out.shape(0), outs = out.shape(1), channels = out.shape(2), pixels = v.shape(1);
-        check_index(at, out.size(), pixels);
-        const py::gil_scoped_release nogil;
-        const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, channels));
-        parallel_for(0, batch * outs, grain, [&](int64_t b, int64_t e) {
-            for (int64_t q = b; q < e; ++q) {
-                const T* plane = from + q / outs * pixels * channels;
-                for (int64_t c = 0; c < channels; ++c) {
-                    const int64_t p = at[q * channels + c];
-                    to[q * channels + c] = uint64_t(p) < uint64_t(pixels) ? plane[p * channels + c] : T(0);
+        std::atomic<bool> bad{false};
+        {
+            const py::gil_scoped_release nogil;
+            const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, channels));
+            parallel_for(0, batch * outs, grain, [&](int64_t b, int64_t e) {
+                uint64_t wrong = 0;
+                for (int64_t q = b; q < e; ++q) {
+                    const T* plane = from + q / outs * pixels * channels;
+                    for (int64_t c = 0; c < channels; ++c) {
+                        const int64_t p = at[q * channels + c];
+                        const bool inside = uint64_t(p) < uint64_t(pixels);
+                        to[q * channels + c] = inside ? plane[p * channels + c] : T(0);
+                        wrong |= inside ? 0 : uint64_t(p) + 1;  // 0 for -1
+                    }
                 }
-            }
-        });
+                if (wrong != 0) bad = true;
+            });
+        }
+        if (bad) raise_bad_index(at, out.size(), pixels);
     });
 }
 

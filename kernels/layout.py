@@ -15,7 +15,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def takes(*arrays: Array) -> bool:
-    """Whether the native kernels take these: all float32 or all float64, in this machine's byte order."""
+    """Whether the native kernels take these: all float32 or all float64, native byte order."""
     first = arrays[0].dtype
     return first in FLOATS and all(x.dtype == first for x in arrays)
 
@@ -38,7 +38,7 @@ def _channels_last_strides(x: Array) -> bool:
 
 
 def pixels_last(x: Array) -> Array:
-    """(N, *S, C) view of the (N, C, *S) array `x` whose channels are contiguous; a copy where they are not."""
+    """(N, *S, C) view of `x` (N, C, *S) with contiguous channels; a copy if they are not."""
     if _channels_last_strides(x):
         return np.moveaxis(x, 1, -1)
     return packed_pixels(x)
@@ -63,6 +63,6 @@ def packed_pixels(x: Array) -> Array:
 
 
 def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """An uninitialised (N, C, *S) array with channels-last memory, and its C-ordered (N, *S, C) view."""
+    """An uninitialised (N, C, *S) array in channels-last memory, and its (N, *S, C) view."""
     last = _C.empty((shape[0], *shape[2:], shape[1]), dtype)
     return np.moveaxis(last, -1, 1), last

@@ -1,4 +1,4 @@
-"""Native CPU kernels against float64 NumPy computations written here, for every layout, dtype and instruction set."""
+"""Native CPU kernels against float64 NumPy: every layout, dtype and instruction set."""
 
 from __future__ import annotations
 
@@ -621,7 +621,7 @@ def test_gelu_accuracy(simd, dtype):
     eps = float(np.finfo(dtype).eps)
     cdf = 0.5 * ERFC(-x64 / math.sqrt(2))
     slope = cdf + x64 * np.exp(-(x64**2) / 2) / math.sqrt(2 * math.pi)
-    # Relative in the body, absolute in the tails, where exp(-x^2 / 2) magnifies the rounding of x^2.
+    # Relative in the body, absolute in the tails: exp(-x^2 / 2) magnifies the rounding of x^2.
     for got, want in (
         (elementwise.gelu(x), x64 * cdf),
         (elementwise.gelu(x, "tanh"), tanh_gelu(x64)),

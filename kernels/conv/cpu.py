@@ -1,6 +1,7 @@
 """Convolution on the CPU: channels-last implicit GEMM (`csrc/conv.cpp`), one to three spatial axes.
 
-x (N, C, *S), w (O, C / groups, *K), g and the result (N, O, *S'). `padding` holds a (low, high) pair for each axis.
+x (N, C, *S), w (O, C / groups, *K), g and the result (N, O, *S'). `padding` holds a (low, high)
+pair for each axis.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _output(
         if room < 0:
             raise ShapeError(
                 op,
-                f"the kernel spans {d * (k - 1) + 1}, more than the padded axis of {n + low + high}",
+                f"the kernel spans {d * (k - 1) + 1}, more than the padded axis, {n + low + high}",
                 remedy="a smaller kernel or dilation, or more padding",
                 x_shape=x_shape,
                 w_shape=w_shape,

@@ -1,6 +1,7 @@
-"""Elementwise functions on the CPU (`csrc/elementwise.cpp`): float32 and float64, in the memory order of the operand.
+"""Elementwise functions on the CPU (`csrc/elementwise.cpp`), in the memory order of the operand.
 
-In float32 exp, log, tanh, sigmoid and erf are within 4 ulp of the exact result; the double versions are the C library's.
+In float32 exp, log, tanh, sigmoid and erf are within 4 ulp of the exact result; the float64
+versions are the C library's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..layout import Array, contiguous, takes
 
 
 def _dense(x: Array) -> Array:
-    """`x` without gaps, overlaps or negative strides, its axes in the same order; a copy only where needed."""
+    """`x` without gaps, overlaps or negative strides, axes in the same order; copied if needed."""
     if x.flags.c_contiguous or _C.is_dense(x):
         return x if x.flags.aligned else np.array(x, order="K")
     return np.array(x, order="K", copy=True)

@@ -22,7 +22,7 @@ def _rows(last: Array, channels: int) -> Array:
 
 
 def batch_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Any:
-    """(y, mean, rstd) of x (N, C, *S) with the statistics of all axes but 1; the variance is the biased one."""
+    """(y, mean, rstd) of x (N, C, *S) over all axes but 1; the variance is the biased one."""
     if not takes(x, weight, bias) or x.ndim < 2:
         return NotImplemented
     channels = x.shape[1]
@@ -85,7 +85,7 @@ def layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float
 def layer_norm_bwd(
     g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, *, bias: bool = True
 ) -> Any:
-    """(gx, gweight, gbias) of `layer_norm`; gweight is None without a weight, gbias without `bias`."""
+    """(gx, gweight, gbias) of `layer_norm`; gweight is None without weight, gbias without `bias`."""
     if not takes(g, x, mean, rstd, *_given(weight)) or x.ndim < 1:
         return NotImplemented
     n = x.shape[-1]

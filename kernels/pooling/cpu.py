@@ -1,7 +1,7 @@
-"""Pooling on the CPU (`csrc/pooling.cpp`): x (N, C, *S) with one to three spatial axes, channels-last inside.
+"""Pooling on the CPU (`csrc/pooling.cpp`): x (N, C, *S), one to three spatial axes.
 
-`padding` holds one number, or a (low, high) pair, for each axis. An index is flat over *S; -1 stands for a window that
-lies wholly in the padding.
+`padding` holds one number, or a (low, high) pair, for each axis. An index is flat over *S; -1
+stands for a window that lies wholly in the padding.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
 ) -> Any:
-    """(N, C, *S'): means; with `count_include_pad` a window counts its padding, but nothing beyond it."""
+    """(N, C, *S'): means; with `count_include_pad` a window counts its padding, nothing beyond."""
     if not takes(x) or not 3 <= x.ndim <= 5:
         return NotImplemented
     low, high = _pairs(padding)
