@@ -59,6 +59,8 @@ class Broken(data.Dataset[int]):
         if index == 5:
             if self.how == "raise":
                 raise KeyError("no such sample")
+            if self.how == "network":
+                raise ConnectionResetError("the store went away")
             if self.how == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.how == "exit":

@@ -351,7 +351,10 @@ def test_worker_init_fn(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize(("how", "name"), [("raise", "KeyError"), ("leave", "SystemExit")])
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [("raise", "KeyError"), ("leave", "SystemExit"), ("network", "ConnectionResetError")],
+)
 def test_an_exception_arrives_with_its_traceback(worker: Any, how: str, name: str) -> None:
     loader = data.DataLoader(Broken(how), 2, num_workers=2, worker=worker, seed=0)
     iterator = iter(loader)

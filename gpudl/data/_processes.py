@@ -59,7 +59,7 @@ def _worker(
             if init is not None:
                 init(worker)
         except BaseException as error:  # the parent raises it
-            _report(jobs, -1, _BROKEN, slots[0], error)
+            jobs.send((-1, -1, _BROKEN, _write_error(slots[0], error)))
             return
         _serve(jobs, control.view(), slots, source)
 
@@ -69,21 +69,18 @@ def _serve(jobs: Any, control: memoryview, slots: list[Arena], source: Source) -
         slot, job = jobs.recv()
         try:
             batch = source.load(job, lambda: _RUN.unpack_from(control)[0] == job.run)  # noqa: B023
-            jobs.send((job.run, job.number, _DONE, write(slots[slot], batch)))
+            kind, size = _DONE, write(slots[slot], batch)
         except Abandoned:
-            jobs.send((job.run, job.number, _ABANDONED, 0))
-        except (BrokenPipeError, ConnectionError):
-            raise
+            kind, size = _ABANDONED, 0
         except BaseException as error:  # the parent raises it
-            _report(jobs, job.number, _FAILED, slots[slot], error, job.run)
+            kind, size = _FAILED, _write_error(slots[slot], error)
         batch = None
+        # Outside of the try: here an error means that the parent is gone, not that the data set failed.
+        jobs.send((job.run, job.number, kind, size))
 
 
-def _report(
-    jobs: Any, number: int, kind: str, slot: Arena, error: BaseException, run: int = -1
-) -> None:
-    summary = (type(error).__name__, str(error), traceback.format_exc())
-    jobs.send((run, number, kind, write(slot, summary)))
+def _write_error(slot: Arena, error: BaseException) -> int:
+    return write(slot, (type(error).__name__, str(error), traceback.format_exc()))
 
 
 def _one_thread() -> None:
