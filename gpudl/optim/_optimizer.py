@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import devices
 from ..autograd import enable_grad
-from ..autograd.writes import overwrite, wrote_all
+from ..autograd.writes import wrote_all
 from ..dtypes import check_kind
-from ..errors import ArgumentError, ArgumentTypeError, GradError, StateDictError
+from ..errors import ArgumentError, ArgumentTypeError, StateDictError
 from ..tensor import Tensor
 from ._pack import Pack, State
 
@@ -37,6 +37,15 @@ def number(
         end = ")" if open_high or math.isinf(high) else "]"
         raise ArgumentError(op, f"{name} is {result}", remedy=f"a number in [{low}, {high}{end}")
     return result
+
+
+def _share(a: Any, b: Any) -> bool:
+    """Whether two arrays have an element in common; yes where that is hard to tell."""
+    try:
+        # The stubs of NumPy know two values of max_work; it is any number of candidates to try.
+        return np.shares_memory(a, b, max_work=100_000)  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
 
 
 class Optimizer:
@@ -120,7 +129,10 @@ class Optimizer:
         check_kind(self.name, p.dtype, "f", param=p)
         if not p.is_leaf:
             raise ArgumentError(
-                self.name, "a parameter was computed", remedy="pass the leaf, or x.detach()", param=p
+                self.name,
+                "a parameter was computed",
+                remedy="pass the leaf, or x.detach()",
+                param=p,
             )
         if any(p is q for group in self.param_groups for q in group["params"]):
             raise ArgumentError(self.name, "a parameter is in two groups", param=p)
@@ -139,7 +151,7 @@ class Optimizer:
                 last = k
                 continue
             a, b = ours[spans[last][2]], ours[spans[k][2]]
-            if np.may_share_memory(a.data, b.data):
+            if _share(a.data, b.data):
                 raise ArgumentError(
                     self.name, "two parameters share memory",
                     remedy="use one tensor in both places, or clone() one", a=a, b=b,
@@ -160,13 +172,13 @@ class Optimizer:
         """Forget the gradients, or with `set_to_none=False` fill them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                if set_to_none:
+                if p.grad is None or set_to_none:
                     p.grad = None
-                else:
+                    continue
+                if p.grad._node is not None:
                     p.grad = p.grad.detach()
-                    p.grad.data[...] = 0
+                p.grad.data[...] = 0
+                wrote_all([p.grad])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; the others, and their state, stay.
@@ -244,7 +256,9 @@ class Optimizer:
                         key: self._loaded(key, value, p) for key, value in entries[number_].items()
                     }
         for saved, group in zip(groups, self.param_groups, strict=True):
-            kept = {key: value for key, value in saved.items() if key not in ("params", "param_names")}
+            kept = {
+                key: value for key, value in saved.items() if key not in ("params", "param_names")
+            }
             group.update(kept)
         self.state = state
 
@@ -277,7 +291,9 @@ class Optimizer:
             return value
         loaded = Tensor(value, device=devices.of(p.data))
         if loaded.shape != p.shape:
-            raise StateDictError("load_state_dict", f"{key} has another shape", param=p, state=loaded)
+            raise StateDictError(
+                "load_state_dict", f"{key} has another shape", param=p, state=loaded
+            )
         return loaded
 
     def __getstate__(self) -> dict[str, Any]:
@@ -291,5 +307,7 @@ class Optimizer:
         lines = [f"{self.name} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")
-            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")]
+            lines += [
+                f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")
+            ]
         return "\n".join([*lines, ")"])

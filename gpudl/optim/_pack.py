@@ -1,7 +1,8 @@
 """`Pack`: parameters of one group, dtype and device, laid end to end in one flat buffer.
 
-Packing gives each parameter's `.data` a slice of the buffer, with the values, shape and strides' order it had; the
-parameter stays the same tensor. A step is then one pass over the buffer.
+Packing makes each parameter's `.data` a slice of the buffer, with the values, shape and order of
+axes in memory that it had; the parameter stays the same tensor. A step is then one pass over the
+buffer.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Pack:
     def check_finite(self, active: Sequence[int], name: Any) -> None:
         """Raise `GradError` for a gradient that is NaN or infinite; `name(p)` says which it is.
 
-        One read of `g` where the device has the kernel for it; elsewhere the result would have to be waited for.
+        It costs one read of `g` where the device has the kernel; others would have to be waited
+        for.
         """
         sumsq = kernels.find("sumsq", self.device.kind)
         if sumsq is None or np.isfinite(sumsq(self.g, segments=self.cover(active))):
@@ -103,7 +105,8 @@ class Pack:
             if bad:
                 raise GradError(
                     "step",
-                    f"{bad} of {view.size} elements of the gradient of {name(self.params[i])} are NaN or infinite",
+                    f"{bad} of {view.size} elements of the gradient of {name(self.params[i])} "
+                    "are NaN or infinite",
                     remedy="nothing was changed; a lower learning rate, clip_grad_norm_, or "
                     "gd.detect_anomaly() to find where it begins",
                     param=self.params[i],
@@ -118,7 +121,8 @@ class Pack:
     def parts(
         self, active: Sequence[int], keys: Sequence[Hashable]
     ) -> list[tuple[Any, list[Segment] | None]]:
-        """The parameters `active` by their `keys`: for each key its ranges, nearly always one key and all of them."""
+        """The parameters `active` by their `keys`: for each key its ranges. Nearly always there is
+        one key, and it has them all."""
         if keys.count(keys[0]) == len(keys):
             return [(keys[0], self.cover(active))]
         ranges: dict[Any, list[Segment]] = {}
@@ -127,9 +131,11 @@ class Pack:
         return list(ranges.items())
 
     def buffer(self, name: str, active: Sequence[int], states: Sequence[State]) -> Any:
-        """The flat buffer of the state called `name`; `states` of the parameters `active` hold views of it.
+        """The flat buffer of the state called `name`; the `states` of the parameters `active` get
+        views of it.
 
-        State that came from elsewhere (loaded, assigned, or of an earlier packing) is copied in; what is missing is 0.
+        State that came from elsewhere (loaded, assigned, or of an earlier packing) is copied in;
+        what is missing is 0.
         """
         if name not in self.buffers:
             flat = self._zeros(self.g.dtype)
@@ -142,7 +148,9 @@ class Pack:
             if held is None:
                 view[...] = 0
             elif held.shape != view.shape:
-                raise StateDictError("step", f"{name} has another shape", param=self.params[i], state=held)
+                raise StateDictError(
+                    "step", f"{name} has another shape", param=self.params[i], state=held
+                )
             else:
                 view[...] = held.data
             state[name] = make(view)
@@ -162,5 +170,7 @@ class Pack:
         """The kernel `name` of this device."""
         found = kernels.find(name, self.device.kind)
         if found is None:
-            raise NotSupportedError(name, f"no optimizer kernel for {self.device}", remedy='model.to("cpu")')
+            raise NotSupportedError(
+                name, f"no optimizer kernel for {self.device}", remedy='model.to("cpu")'
+            )
         return found
