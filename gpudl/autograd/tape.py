@@ -339,14 +339,11 @@ class _Inbox:
         self.at: dict[Node, Any] = {}
 
     def add(self, node: Node, g: Any) -> None:
-        if node.prim is PICK:
-            self._add_picked(node, g)
-            return
         have = self.at.get(node)
         self.at[node] = g if have is None else _algebra.add(have, g)
 
-    def _add_picked(self, node: Node, g: Any) -> None:
-        # Gradients of one of several results wait in a list at the node that made them.
+    def add_picked(self, node: Node, g: Any) -> None:
+        """Put the gradient of one of several results into its slot at the node that made them."""
         assert node.parents is not None and node.parents[0] is not None
         owner, index = node.parents[0], node.params["index"]
         slots = self.at.setdefault(owner, [None] * owner.prim.n_diff)
@@ -407,10 +404,15 @@ def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:
     assert parents is not None
     if node.prim is POISON:
         raise_poisoned("backward", node)
+    if node.prim is PICK:
+        inbox.add_picked(node, g)
+        return
     if wanted is None:
         needs = tuple([parent is not None for parent in parents])
     else:
         needs = tuple([parent in wanted for parent in parents])
+        if True not in needs:
+            return
     grads = _input_gradients(node, g, needs)
     if node.extra is not None and node.extra.trace is not None:
         _check_anomaly(node, grads)
