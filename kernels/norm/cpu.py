@@ -85,7 +85,7 @@ def layer_norm(x: Array, weight: Array | None, bias: Array | None, *, eps: float
 def layer_norm_bwd(
     g: Array, x: Array, weight: Array | None, mean: Array, rstd: Array, *, bias: bool = True
 ) -> Any:
-    """(gx, gweight, gbias) of `layer_norm`; gweight is None without weight, gbias without `bias`."""
+    """(gx, gweight, gbias) of `layer_norm`; gweight only with a weight, gbias only with `bias`."""
     if not takes(g, x, mean, rstd, *_given(weight)) or x.ndim < 1:
         return NotImplemented
     n = x.shape[-1]
