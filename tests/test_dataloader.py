@@ -522,8 +522,8 @@ def run_script(tmp_path: Path, **parts: Any) -> subprocess.Popen[str]:
     )
 
 
-def session_members(session: int) -> list[int]:
-    """All living processes of a session, zombies left out."""
+def living_members(leader: int) -> list[int]:
+    """All living processes that a script started, zombies left out."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -531,14 +531,14 @@ def session_members(session: int) -> list[int]:
                 fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            if int(fields[3]) == session and fields[0] != "Z":
+            if int(fields[3]) == leader and fields[0] != "Z":
                 found.append(int(entry.name))
     return found
 
 
-def all_gone(session: int, seconds: float) -> bool:
+def all_gone(leader: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while session_members(session):
+    while living_members(leader):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
@@ -580,7 +580,7 @@ def test_workers_go_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert process.stdout is not None
     while process.stdout.readline() not in ("ready\n", ""):
         pass
-    assert len(session_members(process.pid)) >= 3
+    assert len(living_members(process.pid)) >= 3
     process.kill()
     process.communicate(timeout=30)
     assert all_gone(process.pid, 10)

@@ -75,7 +75,7 @@ def _serve(jobs: Any, control: memoryview, slots: list[Arena], source: Source) -
         except BaseException as error:  # the parent raises it
             kind, size = _FAILED, _write_error(slots[slot], error)
         batch = None
-        # Outside of the try: here an error means that the parent is gone, not that the data set failed.
+        # Outside of the try: an error here means that the parent is gone.
         jobs.send((job.run, job.number, kind, size))
 
 
