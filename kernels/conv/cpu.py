@@ -39,7 +39,7 @@ def _output(
         if room < 0:
             raise ShapeError(
                 op,
-                f"the kernel spans {d * (k - 1) + 1}, exceeding the padded axis of {n + low + high}",
+                f"the kernel spans {d * (k - 1) + 1}, beyond the padded axis of {n + low + high}",
                 remedy="a smaller kernel or dilation, or more padding",
                 x_shape=x_shape,
                 w_shape=w_shape,
