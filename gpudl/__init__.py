@@ -8,6 +8,7 @@ from . import io as io
 from . import ops as _ops
 from . import optim as optim
 from . import profiler as profiler
+from . import testing as testing
 from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
 from ._namespace.creation import arange as arange
 from ._namespace.creation import asarray as asarray
