@@ -5,7 +5,9 @@ from . import activation as activation
 from . import conv as conv
 from . import create as create
 from . import elementwise as elementwise
+from . import fft as fft
 from . import index as index
+from . import linalg as linalg
 from . import loss as loss
 from . import matmul as matmul
 from . import norm as norm
