@@ -7,6 +7,7 @@ rare (profiling, debugging, validation, anomaly traces) hangs behind it as hooks
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .. import devices
 from ..errors import DeviceError, GpudlError, KernelError
 from .inspection import setting_hooks
 from .primitive import Primitive, Spec
-from .state import rare, state
+from .state import Hook, rare, state
 from .tape import POISON, Node, pick, raise_poisoned, record, save_outputs
 from .variable import Variable, make, share
 
@@ -174,22 +175,26 @@ def _apply_hooked(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, An
     """Run the hooks of this thread around the operation, the first one outermost."""
     if state.inside_hook:
         return _run_on_device(prim, inputs, params)
-    hooks = state.hooks + setting_hooks()
+    return _run_from(0, state.hooks + setting_hooks(), prim, inputs, params)
 
-    def proceed(depth: int = 0) -> Any:
-        if depth == len(hooks):
-            before, state.inside_hook = state.inside_hook, False
-            try:
-                return _run_on_device(prim, inputs, params)
-            finally:
-                state.inside_hook = before
-        before, state.inside_hook = state.inside_hook, True
-        try:
-            return hooks[depth](prim, inputs, params, lambda: proceed(depth + 1))
-        finally:
-            state.inside_hook = before
 
-    return proceed()
+def _run_from(
+    depth: int,
+    hooks: tuple[Hook, ...],
+    prim: Primitive,
+    inputs: tuple[Any, ...],
+    params: dict[str, Any],
+) -> Any:
+    """Run the hooks from `depth` on. No closure refers to itself: a cycle would keep the inputs."""
+    innermost = depth == len(hooks)
+    before, state.inside_hook = state.inside_hook, not innermost
+    try:
+        if innermost:
+            return _run_on_device(prim, inputs, params)
+        proceed = partial(_run_from, depth + 1, hooks, prim, inputs, params)
+        return hooks[depth](prim, inputs, params, proceed)
+    finally:
+        state.inside_hook = before
 
 
 def _run_on_device(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
