@@ -1,10 +1,5 @@
 """gpudl: tensors that follow the array API standard, automatic differentiation, hand-written kernels."""
 
-from math import e as e
-from math import inf as inf
-from math import nan as nan
-from math import pi as pi
-
 from . import autograd as autograd
 from . import data as data
 from . import errors as errors
@@ -26,6 +21,13 @@ from ._namespace.activation import relu as relu
 from ._namespace.activation import sigmoid as sigmoid
 from ._namespace.activation import silu as silu
 from ._namespace.activation import softmax as softmax
+from ._namespace.constants import __array_api_version__ as __array_api_version__
+from ._namespace.constants import bool as bool
+from ._namespace.constants import e as e
+from ._namespace.constants import inf as inf
+from ._namespace.constants import nan as nan
+from ._namespace.constants import newaxis as newaxis
+from ._namespace.constants import pi as pi
 from ._namespace.creation import arange as arange
 from ._namespace.creation import asarray as asarray
 from ._namespace.creation import astype as astype
@@ -49,21 +51,13 @@ from ._namespace.datatypes import isdtype as isdtype
 from ._namespace.datatypes import result_type as result_type
 from ._namespace.einsum import einsum as einsum
 from ._namespace.elementwise import abs as abs
-from ._namespace.elementwise import abs as absolute
 from ._namespace.elementwise import acos as acos
-from ._namespace.elementwise import acos as arccos
 from ._namespace.elementwise import acosh as acosh
-from ._namespace.elementwise import acosh as arccosh
 from ._namespace.elementwise import add as add
-from ._namespace.elementwise import asin as arcsin
 from ._namespace.elementwise import asin as asin
-from ._namespace.elementwise import asinh as arcsinh
 from ._namespace.elementwise import asinh as asinh
-from ._namespace.elementwise import atan as arctan
 from ._namespace.elementwise import atan as atan
-from ._namespace.elementwise import atan2 as arctan2
 from ._namespace.elementwise import atan2 as atan2
-from ._namespace.elementwise import atanh as arctanh
 from ._namespace.elementwise import atanh as atanh
 from ._namespace.elementwise import bitwise_and as bitwise_and
 from ._namespace.elementwise import bitwise_invert as bitwise_invert
@@ -109,7 +103,6 @@ from ._namespace.elementwise import nextafter as nextafter
 from ._namespace.elementwise import not_equal as not_equal
 from ._namespace.elementwise import positive as positive
 from ._namespace.elementwise import pow as pow
-from ._namespace.elementwise import pow as power
 from ._namespace.elementwise import real as real
 from ._namespace.elementwise import reciprocal as reciprocal
 from ._namespace.elementwise import remainder as remainder
@@ -136,7 +129,6 @@ from ._namespace.manipulation import broadcast_arrays as broadcast_arrays
 from ._namespace.manipulation import broadcast_shapes as broadcast_shapes
 from ._namespace.manipulation import broadcast_to as broadcast_to
 from ._namespace.manipulation import concat as concat
-from ._namespace.manipulation import concat as concatenate
 from ._namespace.manipulation import expand_dims as expand_dims
 from ._namespace.manipulation import flip as flip
 from ._namespace.manipulation import matrix_transpose as matrix_transpose
@@ -151,12 +143,24 @@ from ._namespace.manipulation import squeeze as squeeze
 from ._namespace.manipulation import stack as stack
 from ._namespace.manipulation import tile as tile
 from ._namespace.manipulation import unstack as unstack
+from ._namespace.numpy_names import absolute as absolute
+from ._namespace.numpy_names import arccos as arccos
+from ._namespace.numpy_names import arccosh as arccosh
+from ._namespace.numpy_names import arcsin as arcsin
+from ._namespace.numpy_names import arcsinh as arcsinh
+from ._namespace.numpy_names import arctan as arctan
+from ._namespace.numpy_names import arctan2 as arctan2
+from ._namespace.numpy_names import arctanh as arctanh
 from ._namespace.numpy_names import atleast_1d as atleast_1d
 from ._namespace.numpy_names import atleast_2d as atleast_2d
 from ._namespace.numpy_names import atleast_3d as atleast_3d
+from ._namespace.numpy_names import concatenate as concatenate
+from ._namespace.numpy_names import cumprod as cumprod
+from ._namespace.numpy_names import cumsum as cumsum
 from ._namespace.numpy_names import dot as dot
 from ._namespace.numpy_names import hstack as hstack
 from ._namespace.numpy_names import logspace as logspace
+from ._namespace.numpy_names import power as power
 from ._namespace.numpy_names import ravel as ravel
 from ._namespace.numpy_names import split as split
 from ._namespace.numpy_names import swapaxes as swapaxes
@@ -167,9 +171,7 @@ from ._namespace.reductions import any as any
 from ._namespace.reductions import argmax as argmax
 from ._namespace.reductions import argmin as argmin
 from ._namespace.reductions import count_nonzero as count_nonzero
-from ._namespace.reductions import cumulative_prod as cumprod
 from ._namespace.reductions import cumulative_prod as cumulative_prod
-from ._namespace.reductions import cumulative_sum as cumsum
 from ._namespace.reductions import cumulative_sum as cumulative_sum
 from ._namespace.reductions import diff as diff
 from ._namespace.reductions import logsumexp as logsumexp
@@ -196,7 +198,6 @@ from .autograd import no_grad as no_grad
 from .devices import default_device as default_device
 from .devices import device as device
 from .dtypes import bfloat16 as bfloat16
-from .dtypes import bool_ as bool
 from .dtypes import complex64 as complex64
 from .dtypes import complex128 as complex128
 from .dtypes import float16 as float16
@@ -224,6 +225,3 @@ from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 
 from ._version import __version__ as __version__
-
-__array_api_version__ = "2025.12"
-newaxis = None

@@ -9,13 +9,22 @@ from .. import shapes
 from ..errors import ArgumentTypeError, ShapeError
 from ..ops import elementwise as ew
 from ..ops import shape as ops
-from . import creation, linear, manipulation
+from . import creation, elementwise, linear, manipulation, reductions
 from .convert import tensor_of
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "dot", "hstack", "logspace", "ravel", "split", "swapaxes", "transpose",
-    "vstack",
+    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "atleast_1d", "atleast_2d",
+    "atleast_3d", "concatenate", "cumprod", "cumsum", "dot", "hstack", "logspace", "power", "ravel", "split",
+    "swapaxes", "transpose", "vstack",
 ]  # fmt: skip
+
+# Older names of what the standard has.
+absolute = elementwise.abs
+arccos, arcsin, arctan = elementwise.acos, elementwise.asin, elementwise.atan
+arccosh, arcsinh, arctanh = elementwise.acosh, elementwise.asinh, elementwise.atanh
+arctan2, power = elementwise.atan2, elementwise.pow
+concatenate = manipulation.concat
+cumsum, cumprod = reductions.cumulative_sum, reductions.cumulative_prod
 
 
 def transpose(x: Any, /, axes: Any = None) -> Any:
