@@ -1,0 +1,293 @@
+"""Every row of the table of operations: forward against float64, first and second derivatives against finite differences.
+
+Each case of `table_cases.py` runs in every dtype that the row takes and in every memory layout; a dtype that it does not
+take raises a typed error. A row without a case fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from table_cases import CASES, CPU, CREATED, DTYPES, Case, kind
+
+import gpudl as gd
+from gpudl import tolerances
+from gpudl.autograd import Spec, make, rows
+from gpudl.errors import DTypeError
+
+ROWS = rows()
+CALLED = [name for name in ROWS if name in CASES]
+DIFFERENTIABLE = [name for name in CALLED if ROWS[name].vjp is not None]
+
+
+def dense(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x).reshape(x.shape)
+
+
+def broadcast(x: np.ndarray) -> np.ndarray:
+    """Stride 0 along the last axis longer than 1: other values, so that it stays one."""
+    axis = max((i for i, n in enumerate(x.shape) if n > 1), default=None)
+    if axis is None or x.dtype.kind in "bi":
+        return dense(x)
+    return np.broadcast_to(x.take([0], axis=axis), x.shape)
+
+
+LAYOUTS: dict[str, Any] = {
+    "dense": dense,
+    "transposed": lambda x: dense(x.T).T,
+    "reversed": lambda x: np.flip(dense(np.flip(x))),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
+    "broadcast": broadcast,
+}
+
+
+def operands(case: Case, dtype: np.dtype, layout: str, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng([seed, len(case.operands)])
+    arrays = [np.asarray(op.sample(rng, op.shape, op.dtype or dtype)) for op in case.operands]
+    return [np.asarray(LAYOUTS[layout](x)) for x in arrays]
+
+
+def tensors(arrays: list[np.ndarray], grad: bool = False) -> list[Any]:
+    made = [make(x) for x in arrays]
+    for x in made:
+        if grad and kind(x.dtype) in "fc":
+            x.requires_grad = True
+    return made
+
+
+def as_tuple(out: Any) -> tuple[Any, ...]:
+    return out if isinstance(out, tuple) and not isinstance(out, Spec) else (out,)
+
+
+def wide(x: np.ndarray) -> np.ndarray:
+    if kind(x.dtype) == "i" and x.dtype.kind != "u":
+        return x.astype(np.int64)
+    return x.astype(np.int64) if x.dtype.kind == "u" else tolerances.wide(x)
+
+
+def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
+    row = ROWS[name]
+    with np.errstate(all="ignore"):
+        expected = as_tuple(case.formula(*[np.asarray(wide(x)) for x in arrays], **case.params))
+    specs = as_tuple(row.rule(*[a if a.dtype == bool else Spec(a.shape, a.dtype) for a in arrays], **case.params))
+    scale = tolerances.largest(*arrays)
+    before = [x.copy() for x in arrays]
+    for grad in (False, True):
+        outs = as_tuple(row(*tensors(arrays, grad), **case.params))
+        assert len(outs) == len(specs) == row.n_out == len(expected)
+        for i, (out, spec, want) in enumerate(zip(outs, specs, expected, strict=True)):
+            assert (out.shape, out.dtype) == (spec.shape, spec.dtype), "the shape rule disagrees"
+            assert type(out.data) is np.ndarray
+            assert out.shape == np.shape(want)
+            if kind(spec.dtype) in "bi":
+                assert np.array_equal(out.data, np.asarray(want).astype(spec.dtype)), (out.data, want)
+            else:
+                size = max(scale, tolerances.largest(np.asarray(want))) if len(expected) > 1 else scale
+                error = tolerances.error(out.data, np.asarray(want), size)
+                assert error <= tolerances.tolerance(out.dtype), f"result {i}: error {error:.2e}"
+            has_gradient = grad and row.vjp is not None and i < row.n_diff and kind(out.dtype) in "fc"
+            reached = has_gradient and any(x.requires_grad for x in tensors(arrays, True))
+            assert out.requires_grad == reached
+    for x, y in zip(arrays, before, strict=True):
+        assert np.array_equal(x, y, equal_nan=kind(x.dtype) in "fc"), "an operand was written to"
+
+
+def takes(case: Case, dtype: np.dtype) -> bool:
+    return kind(dtype) in case.kinds
+
+
+def test_every_row_has_a_case():
+    assert set(ROWS) == set(CASES) | set(CREATED)
+    assert all(CASES.values())
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_forward(name, count):
+    failures = []
+    total = 0
+    for dtype, layout in itertools.product(DTYPES, LAYOUTS):
+        cases = [case for case in CASES[name] if takes(case, dtype)]
+        if not cases:
+            continue
+        total += 1
+        for case in cases:
+            arrays = operands(case, dtype, layout)
+            try:
+                check_forward(name, case, arrays)
+            except Exception as error:
+                shapes = [x.shape for x in arrays]
+                failures.append((dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}"))
+    passed = total - len({failure[:2] for failure in failures})
+    count("table, forward: rows x dtypes x layouts", passed, total)
+    assert not failures, "\n".join(map(str, failures[:8]))
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_other_dtypes_are_refused(name):
+    """A dtype that no case of the row takes raises a typed error, from the rule and from the call."""
+    for dtype in DTYPES:
+        if any(takes(case, dtype) for case in CASES[name]) or all(op.dtype for op in CASES[name][0].operands):
+            continue
+        case = CASES[name][1]
+        arrays = operands(case, dtype, "dense")
+        with pytest.raises(DTypeError):
+            ROWS[name].rule(*[Spec(a.shape, a.dtype) for a in arrays], **case.params)
+
+
+# ----- derivatives -----
+H = 1e-3
+STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
+
+
+def inner(a: list[Any], b: list[Any]) -> float:
+    """The change of a real function with gradients `a` along `b`, by the conjugate convention."""
+    return float(sum(np.sum((np.conj(x) * y).real) for x, y in zip(a, b, strict=True)))
+
+
+def along(arrays: list[np.ndarray], direction: list[Any], step: float) -> list[np.ndarray]:
+    return [x if d is None else np.asarray(x + step * d) for x, d in zip(arrays, direction, strict=True)]
+
+
+def given(parts: list[Any]) -> list[np.ndarray]:
+    return [x for x in parts if x is not None]
+
+
+class Derivatives:
+    """A row with its parameters, seen as a function of its differentiable operands and of gradients of its results."""
+
+    def __init__(self, name: str, case: Case) -> None:
+        self.row, self.params = ROWS[name], case.params
+
+    def values(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        outs = as_tuple(self.row(*tensors(arrays), **self.params))[: self.row.n_diff]
+        return [y.data for y in outs]
+
+    def gradients(self, arrays: list[np.ndarray], ws: list[np.ndarray], create_graph: bool) -> tuple[list, list, list]:
+        xs = tensors(arrays, True)
+        leaves = [x for x in xs if x.requires_grad]
+        gs = tensors(ws, create_graph)
+        outs = as_tuple(self.row(*xs, **self.params))[: self.row.n_diff]
+        found = gd.autograd.grad(list(outs), leaves, gs, create_graph=create_graph, allow_unused=True)
+        return list(found), leaves, gs
+
+    def first(self, arrays: list[np.ndarray], ws: list[np.ndarray]) -> list[np.ndarray]:
+        """Checked to be the same by the fused backward and by the differentiable rule."""
+        plain, leaves, _ = self.gradients(arrays, ws, False)
+        recorded, _, _ = self.gradients(arrays, ws, True)
+        result = []
+        for x, g, h in zip(leaves, plain, recorded, strict=True):
+            assert (g is None) == (h is None)
+            if g is None:
+                result.append(np.zeros(x.shape, x.dtype))
+                continue
+            assert (g.shape, g.dtype) == (h.shape, h.dtype) == (x.shape, x.dtype)
+            assert not g.requires_grad
+            assert tolerances.error(g.data, h.data, tolerances.largest(g.data, *ws)) < 1e-10, "fused and plain differ"
+            result.append(h.data)
+        return result
+
+    def second(self, arrays: list, ws: list, vs: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Gradients of <gradient, vs> with respect to the operands and to the gradients of the results."""
+        found, leaves, gs = self.gradients(arrays, ws, True)
+        tied = [(g, make(v)) for g, v in zip(found, vs, strict=True) if g is not None and g.requires_grad]
+        zeros = [np.zeros(x.shape, x.dtype) for x in (*leaves, *gs)]
+        if tied:
+            seconds = gd.autograd.grad(
+                [g for g, _ in tied], [*leaves, *gs], [v for _, v in tied], allow_unused=True
+            )
+            zeros = [z if s is None else s.data for z, s in zip(zeros, seconds, strict=True)]
+        return zeros[: len(leaves)], zeros[len(leaves) :]
+
+
+def directions(rng: np.random.Generator, arrays: list[np.ndarray]) -> list[list[Any]]:
+    """A random direction, and the whole basis where it is small."""
+
+    def draw(x: np.ndarray) -> Any:
+        if kind(x.dtype) not in "fc":
+            return None
+        d = rng.standard_normal(x.shape)
+        return d + 1j * rng.standard_normal(x.shape) if kind(x.dtype) == "c" else d
+
+    found = [[draw(x) for x in arrays]]
+    if sum(x.size for x in arrays if kind(x.dtype) in "fc") <= 6:
+        for k, x in enumerate(arrays):
+            for at in np.ndindex(*x.shape) if kind(x.dtype) in "fc" else ():
+                for value in (1.0, 1j)[: 1 + (kind(x.dtype) == "c")]:
+                    basis = [None if y is None else np.zeros_like(y) for y in found[0]]
+                    basis[k][at] = value
+                    found.append(basis)
+    return found
+
+
+def close(got: float, want: float, size: float, what: str) -> None:
+    assert abs(got - want) <= 2e-7 * max(abs(got), abs(want), size, 1e-3), f"{what}: {got} instead of {want}"
+
+
+def check_derivatives(name: str, case: Case, dtype: np.dtype, layout: str) -> None:
+    f = Derivatives(name, case)
+    arrays = operands(case, dtype, layout)
+    rng = np.random.default_rng(1)
+    ys = f.values(arrays)
+    if not all(kind(y.dtype) in "fc" for y in ys):
+        return
+    ws = [given(directions(rng, [y])[0])[0] for y in ys]
+    ws = [np.asarray(w, y.dtype) for w, y in zip(ws, ys, strict=True)]
+    first = f.first(arrays, ws)
+    vs = given(directions(rng, arrays)[0])
+    vs = [np.asarray(v) for v in vs]
+    second_x, second_w = f.second(arrays, ws, vs)
+    size = max(tolerances.largest(*first), tolerances.largest(*second_x))
+    qs = [np.asarray(given(directions(rng, [w])[0])[0], w.dtype) for w in ws]
+    for u in directions(rng, arrays):
+        by_steps = sum(c * inner(ws, f.values(along(arrays, u, k * H))) for k, c in STENCIL) / H
+        close(inner(first, given(u)), by_steps, size, "first derivative")
+
+        def slope(step: float, u: list[Any] = u) -> float:
+            moved, _, _ = f.gradients(along(arrays, u, step), along(ws, qs, step), True)
+            return inner([v * 0 if g is None else g.data for g, v in zip(moved, vs, strict=True)], vs)
+
+        by_steps = sum(c * slope(k * H) for k, c in STENCIL) / H
+        close(inner(second_x, given(u)) + inner(second_w, qs), by_steps, size, "second derivative")
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_derivatives(name, count):
+    failures = []
+    total = 0
+    for dtype, layout in itertools.product((np.dtype("float64"), np.dtype("complex128")), LAYOUTS):
+        cases = [case for case in CASES[name] if takes(case, dtype) and case.smooth]
+        cases = [case for case in cases if case.ties or layout != "broadcast"]
+        cases = [case for case in cases if max(max(op.shape, default=1) for op in case.operands) < 1000]
+        if not cases:
+            continue
+        total += 1
+        for case in cases:
+            try:
+                check_derivatives(name, case, dtype, layout)
+            except Exception as error:
+                shapes = [op.shape for op in case.operands]
+                failures.append((dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}"))
+    passed = total - len({failure[:2] for failure in failures})
+    count("table, first and second derivatives: rows x dtypes x layouts", passed, total)
+    assert total, "a row with a gradient has a case where it exists"
+    assert not failures, "\n".join(map(str, failures[:8]))
+
+
+# ----- creation -----
+@pytest.mark.parametrize("name", list(CREATED))
+def test_creation(name, count):
+    for params, formula in CREATED[name]:
+        out = ROWS[name](**params, device=CPU)
+        spec = ROWS[name].rule(**params, device=CPU)
+        want = formula()
+        assert (out.shape, out.dtype) == (spec.shape, spec.dtype) == (want.shape, want.dtype)
+        if name == "random_normal":
+            assert tolerances.error(out.data, want) <= tolerances.tolerance(out.dtype)
+        else:
+            assert np.array_equal(out.data, want)
+        with gd.config(kernels="library"):
+            assert ROWS[name](**params, device=CPU).data.tobytes() == out.data.tobytes()
+    count("table, creation: calls", len(CREATED[name]), len(CREATED[name]))
