@@ -57,6 +57,16 @@ def reduction(op: str, kinds: str, out: Callable[[DType], DType] | None = None) 
     return rule
 
 
+def like_second(op: str, kinds: str = "f") -> Rule:
+    """The second operand's shape and dtype: an input beside its upstream gradient."""
+
+    def rule(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
+        check_kind(op, x.dtype, kinds)
+        return x
+
+    return rule
+
+
 def like(op: str, kinds: str = "fc") -> Rule:
     """The first operand's shape and dtype."""
 

@@ -156,7 +156,7 @@ def _wgrad_ref(
 ) -> Any:
     N, O, *out = g.shape
     C = w_shape[1]
-    g2 = widen(xp, g).reshape(N, groups, O // groups, -1)
+    g2 = widen(xp, g).reshape(N, groups, O // groups, math.prod(out))
     xpad = _pad(xp, widen(xp, x), padding)
     gw = xp.zeros(w_shape, g2.dtype)
     for offset, where in taps(w_shape[2:], tuple(out), stride, dilation):

@@ -152,6 +152,7 @@ take_items: Row = _view_of("getitem_advanced", False)  # keys with arrays: a cop
 
 # ----- adding into zeros: the adjoint of reading -----
 def _index_add_rule(g: Spec, *arrays: Any, key: Key, shape: Shape) -> Spec:
+    check_kind("index_add", g.dtype, "ifc")
     return Spec(shape, g.dtype)
 
 

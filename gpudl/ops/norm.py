@@ -104,10 +104,18 @@ def _batch_norm_bwd_ref(
     return gx, gw.astype(weight.dtype, copy=False), gb.astype(weight.dtype, copy=False)
 
 
+def _bwd_rule(op: str) -> Any:
+    def rule(g: Spec, x: Spec, weight: Spec, mean: Spec, rstd: Spec) -> tuple[Spec, Spec, Spec]:
+        check_kind(op, same_dtype(op, g, x, weight), "f")
+        return x, weight, weight
+
+    return rule
+
+
 batch_norm_bwd: Row = row(
     "batch_norm_bwd",
     _batch_norm_bwd_ref,
-    lambda g, x, weight, mean, rstd: (g, weight, weight),
+    _bwd_rule("batch_norm_bwd"),
     n_out=3,
     kernel="batch_norm_bwd",
     why="the fused backward of batch_norm; batch_norm's own rule differentiates to any order",
@@ -135,14 +143,14 @@ def _layer_norm_rule(x: Spec, weight: Spec, bias: Spec, *, eps: float) -> tuple[
             "layer_norm", "weight and bias have the extent of the last axis of x, which is not 0",
             x=x, weight=weight, bias=bias,
         )  # fmt: skip
-    stats = Spec((*x.shape[:-1], 1), accumulator(dtype))
+    stats = Spec(x.shape[:-1], accumulator(dtype))
     return x, stats, stats
 
 
 def _layer_norm_ref(xp: Any, x: Any, weight: Any, bias: Any, *, eps: float) -> tuple[Any, Any, Any]:
     mean, centered, rstd = _statistics(xp, x, (x.ndim - 1,), eps)
     y = centered * rstd * widen(xp, weight) + widen(xp, bias)
-    return y.astype(x.dtype, copy=False), mean, rstd
+    return y.astype(x.dtype, copy=False), mean[..., 0], rstd[..., 0]
 
 
 def _layer_norm_vjp(
@@ -160,7 +168,8 @@ def _layer_norm_bwd_ref(
     xp: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any
 ) -> tuple[Any, Any, Any]:
     wide, rows = widen(xp, g), tuple(range(x.ndim - 1))
-    normal = (widen(xp, x) - mean) * rstd
+    rstd = rstd[..., None]
+    normal = (widen(xp, x) - mean[..., None]) * rstd
     gn = wide * widen(xp, weight)
     gx = gn - gn.mean(-1, keepdims=True) - normal * (gn * normal).mean(-1, keepdims=True)
     gw, gb = (wide * normal).sum(rows), wide.sum(rows)
@@ -174,7 +183,7 @@ def _layer_norm_bwd_ref(
 layer_norm_bwd: Row = row(
     "layer_norm_bwd",
     _layer_norm_bwd_ref,
-    lambda g, x, weight, mean, rstd: (g, weight, weight),
+    _bwd_rule("layer_norm_bwd"),
     n_out=3,
     kernel="layer_norm_bwd",
     why="the fused backward of layer_norm; layer_norm's own rule differentiates to any order",

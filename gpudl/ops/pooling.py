@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any
 
@@ -91,7 +92,7 @@ def _max_pool_ref(
 
 
 def _flat(x: Any) -> Any:
-    return x.reshape(*x.shape[:2], -1)
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _checked(xp: Any, index: Any, size: int) -> Any:
@@ -116,9 +117,19 @@ def _max_pool_gather_ref(xp: Any, v: Any, index: Any) -> Any:
 
 
 def _bwd_rule(g: Spec, index: Spec, *, x_shape: Shape) -> Spec:
+    check_kind("max_pool_bwd", g.dtype, "f")
+    check_kind("max_pool_bwd", index.dtype, "i")
     if g.shape != index.shape or g.shape[:2] != x_shape[:2]:
         raise ShapeError("max_pool_bwd", f"does not fit an input of {x_shape}", g=g, index=index)
     return Spec(x_shape, g.dtype)
+
+
+def _gather_rule(v: Spec, index: Spec) -> Spec:
+    check_kind("max_pool_gather", v.dtype, "f")
+    check_kind("max_pool_gather", index.dtype, "i")
+    if v.ndim != index.ndim or v.shape[:2] != index.shape[:2]:
+        raise ShapeError("max_pool_gather", "values and indices do not fit", v=v, index=index)
+    return Spec(index.shape, v.dtype)
 
 
 max_pool_bwd: Row = row(
@@ -133,7 +144,7 @@ max_pool_bwd: Row = row(
 max_pool_gather: Row = row(
     "max_pool_gather",
     _max_pool_gather_ref,
-    lambda v, index: Spec(index.shape, v.dtype),
+    _gather_rule,
     vjp=(lambda g, y, v, index: max_pool_bwd(g, index, x_shape=v.shape), None),
     saves=(1,),
     kernel="max_pool_gather",
@@ -204,6 +215,13 @@ def _avg_pool_bwd_ref(xp: Any, g: Any, *, x_shape: Shape, **options: Any) -> Any
     return channels_last(xp, gx.astype(g.dtype, copy=False))
 
 
+def _avg_pool_bwd_rule(g: Spec, *, x_shape: Shape, **options: Any) -> Spec:
+    expected = _avg_pool_rule(Spec(x_shape, g.dtype), **options)
+    if expected.shape != g.shape:
+        raise ShapeError("avg_pool_bwd", f"a gradient of shape {expected.shape} is needed", g=g)
+    return Spec(x_shape, g.dtype)
+
+
 avg_pool: Row = row(
     "avg_pool",
     _avg_pool_ref,
@@ -215,7 +233,7 @@ avg_pool: Row = row(
 avg_pool_bwd: Row = row(
     "avg_pool_bwd",
     _avg_pool_bwd_ref,
-    lambda g, *, x_shape, **o: Spec(x_shape, g.dtype),
+    _avg_pool_bwd_rule,
     vjp=(lambda g, y, h, *, x_shape, **o: avg_pool(g, **o),),
     kernel="avg_pool_bwd",
     linear=True,

@@ -9,7 +9,7 @@ import numpy as np
 from .. import shapes
 from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
-from ..errors import DTypeError, IndexRangeError, ShapeError
+from ..errors import IndexRangeError, ShapeError
 from ..shapes import Shape
 from ._rules import like, same_dtype
 
@@ -210,8 +210,8 @@ def _gather_ref(xp: Any, x: Any, index: Any, *, axis: int) -> Any:
 
 
 def _scatter_rule(x: Spec, index: Spec, *, axis: int, size: int) -> Spec:
-    if index.dtype.kind not in "iu":
-        raise DTypeError("scatter_along_axis", "indices are integers", index=index)
+    check_kind("scatter_along_axis", x.dtype, "ifc")
+    check_kind("scatter_along_axis", index.dtype, "i")
     if x.shape != index.shape:
         raise ShapeError(
             "scatter_along_axis", "values and indices differ in shape", x=x, index=index
@@ -257,9 +257,17 @@ scatter_axis: Row = row(
     linear=True,
 )
 
+
+def _searchsorted_rule(x: Spec, v: Spec, *, side: str) -> Spec:
+    check_kind("searchsorted", same_dtype("searchsorted", x, v), "bif")
+    if x.ndim != 1:
+        raise ShapeError("searchsorted", "the sorted values lie along one axis", x=x)
+    return Spec(v.shape, np.dtype("int64"))
+
+
 searchsorted: Row = row(
     "searchsorted",
-    lambda xp, x, v, *, side: xp.searchsorted(x, v, side=side).astype("int64"),
-    lambda x, v, *, side: Spec(v.shape, np.dtype("int64")),
+    lambda xp, x, v, *, side: xp.asarray(xp.searchsorted(x, v, side=side), dtype="int64"),
+    _searchsorted_rule,
     why="an index",
 )
