@@ -14,6 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+import gpudl as gd
 from gpudl import devices
 from gpudl.ops.index import HOLE
 
@@ -109,7 +110,9 @@ class Case:
     kinds: str = "fc"
     params: dict[str, Any] = field(default_factory=dict)
     ties: bool = True  # whether equal elements leave it differentiable
+    repeats: bool = True  # whether equal elements along an axis are allowed
     smooth: bool = True  # whether the derivatives exist at the operands
+    seen: Callable[..., tuple] | None = None  # of the results, what does not depend on free signs, phases and orders
 
 
 CASES: dict[str, list[Case]] = {}
@@ -923,3 +926,167 @@ for _n in (0, 1, 37, 1128):
             CREATED.setdefault(_name, []).append(
                 ({**_at, "n": _n, **_params}, lambda at=_at, n=_n, p=_params, f=_f: f(at, n, **p))
             )
+
+
+# ----- linear layers -----
+def _linear(x, w, *bias):
+    return np.einsum("...k,nk->...n", x, w) + (bias[0] if bias else 0)
+
+
+CASES["linear"] = [
+    Case((Operand(x), Operand(w), *([Operand((w[0],))] if bias else [])), _linear)
+    for x, w in [((3, 5), (4, 5)), ((5,), (4, 5)), ((0, 5), (2, 5)), ((2, 3, 5), (1, 5)), ((37, 1), (3, 1)), ((3, 0), (2, 0))]
+    for bias in (False, True)
+]
+
+
+# ----- linear algebra -----
+def _matrices(shift: float, *, square: bool = False) -> Callable:
+    """Full rank, with well separated singular values and eigenvalues."""
+
+    def sample(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        x = 0.3 * normal(rng, shape, np.dtype("complex128") if kind(dtype) == "c" else np.dtype("float64"))
+        n = min(shape[-2:])
+        x[..., np.arange(n), np.arange(n)] += shift * np.arange(1, n + 1)
+        if square:
+            x = x @ np.conj(np.swapaxes(x, -1, -2)) + np.eye(n)
+        return x.astype(dtype)
+
+    return sample
+
+
+def _hermitian(x):
+    return (x + np.conj(np.swapaxes(x, -1, -2))) / 2
+
+
+def _wide_rtol(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    return np.full(shape, 1e-2, {"c": f"f{dtype.itemsize // 2}"}.get(dtype.kind, dtype if dtype.itemsize >= 4 else "f4"))
+
+
+def _gauge(v):
+    """Columns times the conjugate of their first element: what does not depend on their phases."""
+    return v * gd.conj(v[..., :1, :])
+
+
+def _spectral(values, vectors):
+    """Sums over the eigenvalues: what depends neither on their order nor on the phases of the vectors."""
+    weights = [values**0, values, values * values]
+    gauged = _gauge(vectors)
+    return (*[gd.sum(w, axis=-1) for w in weights], *[gd.sum(gauged * gd.expand_dims(w, axis=-2), axis=-1) for w in weights])
+
+
+def _pinv(x, rtol):
+    xh = np.conj(np.swapaxes(x, -1, -2))
+    return np.linalg.inv(xh @ x) @ xh if x.shape[-2] >= x.shape[-1] else xh @ np.linalg.inv(x @ xh)
+
+
+def _determinant(x):
+    if x.shape[-1] == 0:
+        return np.ones(x.shape[:-2], x.dtype)
+    minors = [np.delete(np.delete(x, 0, -2), j, -1) for j in range(x.shape[-1])]
+    return sum((-1) ** j * x[..., 0, j] * _determinant(minor) for j, minor in enumerate(minors))
+
+
+def _slogdet(x):
+    d = _determinant(x)
+    return d / np.abs(d), np.log(np.abs(d))
+
+
+def _lin(operands: tuple[Operand, ...], formula: Callable, **options: Any) -> Case:
+    return Case(operands, formula, repeats=False, **options)
+
+
+STACKS = [(1, 1), (3, 3), (2, 3, 3), (0, 3, 3)]
+for _name, _f in {
+    "cholesky": lambda x: np.linalg.cholesky(_hermitian(x)),
+    "inv": np.linalg.inv,
+    "det": _determinant,
+    "slogdet": _slogdet,
+}.items():
+    CASES[_name] = [_lin((Operand(s, _matrices(1.0, square=_name == "cholesky")),), _f) for s in STACKS]
+CASES["solve"] = [
+    _lin((Operand(a, _matrices(1.0)), Operand(b)), lambda a, b: np.linalg.inv(a) @ b)
+    for a, b in [((1, 1), (1, 1)), ((3, 3), (3, 2)), ((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 1)), ((3, 3), (3, 0)), ((0, 3, 3), (3, 1))]
+]
+CASES["eigh"] = [
+    _lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.eigh(_hermitian(x)), seen=lambda w, v: (w, _gauge(v)))
+    for s in STACKS
+]
+CASES["eigvalsh"] = [_lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.eigh(_hermitian(x))[0]) for s in STACKS]
+CASES["eig"] = [_lin((Operand(s, _matrices(1.0)),), np.linalg.eig, seen=_spectral) for s in STACKS]
+TALL = [(1, 1), (3, 3), (5, 3), (2, 4, 2), (0, 3, 2)]
+WIDE = [(2, 4), (2, 1, 3)]
+CASES["qr"] = [
+    _lin((Operand(s, _matrices(1.0)),), lambda x, mode: tuple(np.linalg.qr(x, mode)), params={"mode": mode},
+         smooth=s in TALL and (mode == "reduced" or s[-1] == s[-2]))
+    for s in TALL + WIDE
+    for mode in ("reduced", "complete")
+]  # fmt: skip
+
+
+def _svd_seen(u, s, vh):
+    k = s.shape[-1]
+    both = u[..., :k] @ (vh[..., :k, :] * gd.expand_dims(s, axis=-1) ** 2)
+    return both, s, u @ gd.conj(gd.matrix_transpose(u)), gd.conj(gd.matrix_transpose(vh)) @ vh
+
+
+CASES["svd"] = [
+    _lin((Operand(s, _matrices(1.0)),), lambda x, full_matrices: tuple(np.linalg.svd(x, full_matrices)),
+         params={"full_matrices": full}, seen=_svd_seen, smooth=not full)
+    for s in TALL + WIDE
+    for full in (False, True)
+]  # fmt: skip
+CASES["svdvals"] = [_lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.svd(x)[1]) for s in TALL + WIDE]
+CASES["pinv"] = [_lin((Operand(s, _matrices(1.0)), Operand((), _wide_rtol)), _pinv) for s in TALL + WIDE]
+
+
+# ----- Fourier transforms -----
+def _scale(n: int, norm: str, inverse: bool) -> float:
+    whole = {"backward": inverse, "forward": not inverse, "ortho": False}[norm]
+    return 1 / math.sqrt(n) if norm == "ortho" else 1 / n if whole else 1.0
+
+
+def _along(matrix, x, axis):
+    return np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+
+
+def _turns(rows: int, cols: int, n: int, sign: int):
+    return np.exp(sign * 2j * np.pi * np.outer(np.arange(rows), np.arange(cols)) / n)
+
+
+def _fftn(x, axes, norm, inverse):
+    for axis in axes:
+        n = x.shape[axis]
+        x = _along(_turns(n, n, n, 1 if inverse else -1) * _scale(n, norm, inverse), x, axis)
+    return x
+
+
+def _rfft(x, axis, norm):
+    n = x.shape[axis]
+    return _along(_turns(n // 2 + 1, n, n, -1) * _scale(n, norm, False), x, axis)
+
+
+def _irfft(x, n, axis, norm):
+    half = n // 2 + 1
+    weight = np.array([1 if k == 0 or 2 * k == n else 2 for k in range(half)]) * _scale(n, norm, True)
+    return _along(_turns(n, half, n, 1) * weight, x, axis).real
+
+
+NORMS = ("backward", "ortho", "forward")
+CASES["fftn"] = [
+    Case((Operand(s),), _fftn, "c", {"axes": a, "norm": norm, "inverse": inverse})
+    for s, a in [((1,), (0,)), ((8,), (0,)), ((37,), (0,)), ((3, 5), (1,)), ((3, 4), (0, 1)), ((0, 5), (1,))]
+    for norm in NORMS
+    for inverse in (False, True)
+]
+CASES["rfft"] = [
+    Case((Operand(s),), _rfft, "f", {"axis": a, "norm": norm})
+    for s, a in [((1,), 0), ((8,), 0), ((37,), 0), ((3, 5), 0), ((3, 4), 1), ((0, 5), 1)]
+    for norm in NORMS
+]
+CASES["irfft"] = [
+    Case((Operand((*s[:a], n // 2 + 1, *s[a + 1 :])),), _irfft, "c", {"n": n, "axis": a, "norm": norm})
+    for s, a in [((1,), 0), ((8,), 0), ((37,), 0), ((3, 5), 0), ((3, 4), 1), ((0, 5), 1)]
+    for n in (s[a],)
+    for norm in NORMS
+]

@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd import Spec, row
 from ..dtypes import check_kind, complex_of, real_of
 from .create import arange, device_of, zeros_like
-from .elementwise import cast, real
+from .elementwise import cast, real, widen
 from .shape import join, reshape
 
 OPPOSITE = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -51,7 +51,7 @@ def _rfft_vjp(g: Any, y: Any, x: Any, *, axis: int, norm: str) -> Any:
 
 rfft = row(
     "rfft",
-    lambda xp, x, *, axis, norm: xp.fft.rfft(x, axis=axis, norm=norm).astype(
+    lambda xp, x, *, axis, norm: xp.fft.rfft(widen(xp, x), axis=axis, norm=norm).astype(
         complex_of(x.dtype), copy=False
     ),
     _rfft_rule,
