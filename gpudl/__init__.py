@@ -34,6 +34,7 @@ from ._namespace.creation import astype as astype
 from ._namespace.creation import empty as empty
 from ._namespace.creation import empty_like as empty_like
 from ._namespace.creation import eye as eye
+from ._namespace.creation import from_dlpack as from_dlpack
 from ._namespace.creation import full as full
 from ._namespace.creation import full_like as full_like
 from ._namespace.creation import linspace as linspace
@@ -216,6 +217,9 @@ from .io import save as save
 from .random import Generator as Generator
 from .random import manual_seed as manual_seed
 from .settings import config as config
+from .system import get_num_threads as get_num_threads
+from .system import set_num_threads as set_num_threads
+from .system import show_config as show_config
 from .transforms import checkpoint as checkpoint
 from .transforms import custom_vjp as custom_vjp
 from .transforms import grad as grad

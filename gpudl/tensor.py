@@ -258,10 +258,19 @@ class Tensor(Variable):
             )
         return function(*inputs)
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
         if self._node is not None:
             raise BufferError("__dlpack__: the tensor requires a gradient\n  remedy: x.detach()")
-        return self.data.__dlpack__(**options)
+        return self.data.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
 
     def __dlpack_device__(self) -> Any:
         return self.data.__dlpack_device__()

@@ -73,6 +73,30 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return copy_row(out) if copy and out is x else out
 
 
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
+    """A tensor over the memory of any object with `__dlpack__`; a copy if `copy`, or for another device.
+
+    Raises `ArgumentTypeError` for objects without the protocol, `ArgumentError` where `copy=False` cannot hold.
+
+    >>> import gpudl as gd
+    >>> import numpy as np
+    >>> gd.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        raise ArgumentTypeError("from_dlpack", f"{type(x).__name__} has no __dlpack__")
+    target = devices.resolve(device)
+    kind_of_device = int(x.__dlpack_device__()[0])
+    if kind_of_device != 1:  # 1 is the CPU
+        raise DeviceError("from_dlpack", f"no way from a device of DLPack kind {kind_of_device} to {target}")
+    try:
+        array = np.from_dlpack(x)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise ArgumentError("from_dlpack", f"{error}", x=x) from None
+    as_dtype(array.dtype, "from_dlpack")
+    return make(target.from_host(array, copy=bool(copy)))
+
+
 def move(x: Any, device: devices.Device) -> Any:
     """`x` on `device`; the same tensor if it is there already."""
     if devices.of(x.data) == device:
@@ -103,33 +127,37 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     )  # fmt: skip
 
 
-def zeros(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def zeros(
+    shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """Zeros; the shape is given as a tuple or as integers."""
-    return _filled("zeros", shape, 0, dtype, device, requires_grad)
+    return _filled("zeros", _shape("zeros", shape, more), 0, dtype, device, requires_grad)
 
 
-def ones(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def ones(
+    shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """Ones; the shape is given as a tuple or as integers."""
-    return _filled("ones", shape, 1, dtype, device, requires_grad)
+    return _filled("ones", _shape("ones", shape, more), 1, dtype, device, requires_grad)
 
 
-def empty(*shape: Any, dtype: Any = None, device: Any = None) -> Any:
+def empty(shape: Any, *more: Any, dtype: Any = None, device: Any = None) -> Any:
     """A tensor whose values are not set."""
     wanted = default_float if dtype is None else as_dtype(dtype, "empty")
     target = devices.resolve(device)
-    return make(target.empty(_shape("empty", shape), wanted))
+    return make(target.empty(_shape("empty", shape, more), wanted))
 
 
-def _shape(op: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
-    return shapes.as_shape(op, shape[0] if len(shape) == 1 else shape)
+def _shape(op: str, shape: Any, more: tuple[Any, ...]) -> tuple[int, ...]:
+    return shapes.as_shape(op, (shape, *more) if more else shape)
 
 
 def _filled(
-    op: str, shape: tuple[Any, ...], value: float, dtype: Any, device: Any, requires_grad: bool
+    op: str, shape: tuple[int, ...], value: float, dtype: Any, device: Any, requires_grad: bool
 ) -> Any:
     wanted = default_float if dtype is None else as_dtype(dtype, op)
     out = create.full(
-        shape=_shape(op, shape), value=value, dtype=wanted, device=devices.resolve(device)
+        shape=shape, value=value, dtype=wanted, device=devices.resolve(device)
     )
     if requires_grad:
         out._node = new_leaf(out.shape, out.dtype)
@@ -230,6 +258,6 @@ def _triangle(op: str, row: Any, x: Any, k: int) -> Any:
 
 
 __all__ = [
-    "arange", "asarray", "astype", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "arange", "asarray", "astype", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "ones", "ones_like",
     "tensor", "tril", "triu", "zeros", "zeros_like",
 ]  # fmt: skip

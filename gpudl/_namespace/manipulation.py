@@ -61,7 +61,7 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
     return ops.permute(x, axes=tuple(order))
 
 
-def expand_dims(x: Any, /, *, axis: Any = 0) -> Any:
+def expand_dims(x: Any, /, axis: Any) -> Any:
     """`x` with new axes of extent 1 at the positions `axis` of the result."""
     x = tensor_of("expand_dims", x)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
