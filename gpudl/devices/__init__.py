@@ -26,6 +26,7 @@ __all__ = [
     "available",
     "default_device",
     "device",
+    "kinds",
     "of",
     "resolve",
 ]
@@ -72,6 +73,11 @@ def device(name: str | Device) -> Device:
     if len(index) > 4:
         raise DeviceError("device", f"there is no {kind} device {index}")
     return _OPENERS[kind](int(index or 0))
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of device that this version of gpudl has, whether or not the machine has one."""
+    return tuple(_OPENERS)
 
 
 def available() -> list[Device]:

@@ -1,0 +1,7 @@
+"""`python -m gpudl.cli` is `gpudl`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
