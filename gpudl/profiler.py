@@ -5,7 +5,6 @@ A profile is a hook around every operation of the thread that opened it, forward
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -171,6 +170,8 @@ class Profile:
 
         Raises `ArgumentError` if the file cannot be written.
         """
+        import json
+
         common = {"pid": os.getpid(), "tid": self._thread}
         trace: list[dict[str, Any]] = [
             {"name": "process_name", "ph": "M", "args": {"name": "gpudl"}, **common}

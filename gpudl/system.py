@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -75,9 +73,11 @@ def set_num_threads(n: int) -> None:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # not at the top: it takes as long as half of gpudl
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -89,6 +89,9 @@ def _blas() -> str:
 
 def config_facts() -> dict[str, Any]:
     """What `show_config` prints, as values."""
+    import platform
+
+    names = [row.env for row in TABLE.values()]
     return {
         "gpudl": __version__,
         "python": platform.python_version(),
@@ -106,9 +109,7 @@ def config_facts() -> dict[str, Any]:
         "install": str(Path(__file__).parent),
         "cache": settings.cache_dir,
         "data": settings.data_dir or None,
-        "settings": {
-            row.env: os.environ[row.env] for row in TABLE.values() if row.env in os.environ
-        },
+        "settings": {name: os.environ[name] for name in names if name in os.environ},
     }
 
 
