@@ -25,8 +25,8 @@ from ..ops import create, elementwise
 Scalar = (bool, int, float, complex)
 
 
-def host_array(op: str, obj: Any) -> np.ndarray[Any, Any]:
-    """Anything array-like as NumPy's, with gpudl's default dtypes for Python numbers."""
+def host_array(op: str, obj: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
+    """Anything array-like as NumPy's, Python numbers with `dtype` or gpudl's default dtypes."""
     if isinstance(obj, np.ndarray):
         array = obj
     elif isinstance(obj, np.generic):
@@ -37,7 +37,7 @@ def host_array(op: str, obj: Any) -> np.ndarray[Any, Any]:
                 op, f"cannot make a tensor of {type(obj).__name__} {obj!r:.60}",
                 remedy="numbers, nested lists of numbers, or arrays",
             )  # fmt: skip
-        array = _from_sequence(op, obj)
+        array = _from_sequence(op, obj, dtype)
     if array.dtype not in _known and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     as_dtype(array.dtype, op)
@@ -65,18 +65,21 @@ def _unwrapped(obj: Any) -> Any:
     return [_unwrapped(part) for part in obj] if isinstance(obj, (list, tuple)) else obj
 
 
-def _from_sequence(op: str, obj: Any) -> np.ndarray[Any, Any]:
+def _from_sequence(op: str, obj: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     first = _first(obj)
     if isinstance(first, Variable):
         obj = _unwrapped(obj)
+    numbers = is_weak(first) or (isinstance(first, (list, tuple)) and not first)
     try:
-        array = np.asarray(obj)
+        # Straight to the dtype: a detour over the default one would lose digits.
+        with np.errstate(all="ignore"):
+            array = np.asarray(obj, dtype if numbers else None)
     except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentTypeError(
             op, f"cannot make a tensor of this {type(obj).__name__}: {error}",
             remedy="nested lists must be rectangular and hold numbers",
         ) from None  # fmt: skip
-    if is_weak(first) or (isinstance(first, (list, tuple)) and not first):
+    if numbers and dtype is None:
         default = {"f": default_float, "c": default_complex, "i": default_int}.get(array.dtype.kind)
         if default is not None:
             array = array.astype(default, copy=False)

@@ -33,7 +33,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         array = devices.of(data.data).to_host(data.data)
         target = devices.of(data.data) if device is None else target
     else:
-        array = host_array("tensor", data)
+        array = host_array("tensor", data, wanted)
     out = make(target.from_host(to_dtype("tensor", array, wanted), copy=True))
     if requires_grad:
         out._node = new_leaf(out.shape, out.dtype)
@@ -55,7 +55,7 @@ def asarray(
             raise ArgumentError("asarray", "this needs a copy", remedy="copy=None", obj=obj)
         return copy_row(out) if copy and out is obj else out
     shares = isinstance(obj, np.ndarray) or not isinstance(obj, (list, tuple, *Scalar))
-    array = host_array("asarray", obj)
+    array = host_array("asarray", obj, wanted)
     converted = to_dtype("asarray", array, wanted)
     if copy is False and (not shares or converted is not array):
         raise ArgumentError("asarray", "this needs a copy", remedy="copy=None")
