@@ -11,7 +11,8 @@ from ..dtypes import check_kind
 from ..errors import ShapeError
 from ._rules import same_dtype
 from .elementwise import conj_of, widen
-from .shape import permute
+from .reduce import sum_
+from .shape import permute, reshape
 
 
 def _matmul_rule(a: Spec, b: Spec) -> Spec:
@@ -54,3 +55,48 @@ matmul: Row = row(
     broadcasts=True,
     flops=lambda a, b: 2 * math.prod(_matmul_rule(a, b).shape) * a.shape[-1],
 )
+
+
+# ----- linear: the product of a layer, one row because small layers are many and each row costs microseconds -----
+def _linear_rule(x: Spec, w: Spec, *bias: Spec) -> Spec:
+    dtype = same_dtype("linear", x, w, *bias)
+    check_kind("linear", dtype, "fc")
+    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1]:
+        raise ShapeError("linear", "x is (..., K) and weight (N, K)", x=x, weight=w)
+    if bias and bias[0].shape != w.shape[:1]:
+        raise ShapeError("linear", "bias is (N,) for a weight (N, K)", weight=w, bias=bias[0])
+    shape = (*x.shape[:-1], w.shape[0])
+    shapes.count("linear", shape, dtype.itemsize)
+    return Spec(shape, dtype)
+
+
+def _linear_ref(xp: Any, x: Any, w: Any, *bias: Any) -> Any:
+    if w.ndim != 2 or x.ndim < 1 or x.dtype != w.dtype:
+        _linear_rule(Spec(x.shape, x.dtype), Spec(w.shape, w.dtype))
+    if bias and (bias[0].shape != w.shape[:1] or bias[0].dtype != w.dtype):
+        _linear_rule(*[Spec(a.shape, a.dtype) for a in (x, w, *bias)])
+    # One product for all leading axes: a batch of products would run row by row.
+    flat = x if x.ndim <= 2 else x.reshape(shapes.count("linear", x.shape[:-1]), x.shape[-1])
+    out = xp.matmul(widen(xp, flat), widen(xp, w).T)
+    if bias:
+        out += widen(xp, bias[0])
+    out = out.astype(x.dtype, copy=False)
+    return out if x.ndim <= 2 else out.reshape(*x.shape[:-1], w.shape[0])
+
+
+def _rows(x: Any) -> Any:
+    """(..., K) as (M, K)."""
+    if x.ndim == 2:
+        return x
+    return reshape(x, shape=(shapes.count("linear", x.shape[:-1]), x.shape[-1]))
+
+
+def _linear_vjp(i: int, g: Any, y: Any, x: Any, w: Any, *bias: Any) -> Any:
+    if i == 0:
+        return matmul(g, conj_of(w)) if g.ndim == 2 else linear(g, conj_of(swap(w)))
+    if i == 1:
+        return matmul(swap(_rows(g)), conj_of(_rows(x)))
+    return sum_(g, axis=tuple(range(g.ndim - 1)), keepdims=False)
+
+
+linear = row("linear", _linear_ref, _linear_rule, vjp=_linear_vjp, saves=(0, 1))

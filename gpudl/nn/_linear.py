@@ -1,0 +1,219 @@
+"""Linear layers and look-up tables."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import shapes
+from ..autograd import no_grad
+from ..errors import ArgumentError, NotSupportedError, ShapeError
+from . import functional as F
+from . import init
+from ._layer import parameter, positive, size
+from ._module import Module
+from ._parameter import Parameter
+
+
+def fan_in_bias_(bias: Any, fan_in: int) -> None:
+    """PyTorch's default of biases: uniform within 1 / sqrt(fan in)."""
+    bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0.0
+    init.uniform_(bias, -bound, bound)
+
+
+class Identity(Module):
+    """Gives its input back; takes and ignores any arguments.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Identity(54)(gd.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Linear(Module):
+    """x @ weight.T + bias: (..., in_features) to (..., out_features).
+
+    `weight` is (out_features, in_features), `bias` (out_features,), both uniform within 1 / sqrt(in_features).
+    Raises `ShapeError` for another last extent, `DTypeError` for another dtype than the weight's.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Linear(3, 2)(gd.ones(4, 3)).shape
+    (4, 2)
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in_features = size("Linear", "in_features", in_features)
+        self.out_features = size("Linear", "out_features", out_features)
+        self.weight = parameter((self.out_features, self.in_features), dtype, device)
+        self.register_parameter("bias", parameter((self.out_features,), dtype, device) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in_bias_(self.bias, self.in_features)
+
+    def forward(self, input: Any) -> Any:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """x1 @ weight[n] @ x2 + bias[n]: (..., in1_features) and (..., in2_features) to (..., out_features).
+
+    >>> import gpudl as gd
+    >>> gd.nn.Bilinear(3, 4, 2)(gd.ones(5, 3), gd.ones(5, 4)).shape
+    (5, 2)
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None,
+        dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.in1_features = positive("Bilinear", "in1_features", in1_features)
+        self.in2_features = positive("Bilinear", "in2_features", in2_features)
+        self.out_features = positive("Bilinear", "out_features", out_features)
+        self.weight = parameter((self.out_features, self.in1_features, self.in2_features), dtype, device)
+        self.register_parameter("bias", parameter((self.out_features,), dtype, device) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Embedding(Module):
+    """The rows of `weight` (num_embeddings, embedding_dim) at integer indices (...): (..., embedding_dim).
+
+    The row `padding_idx` starts at zero and gets no gradient. Raises `IndexRangeError` for an index outside the table.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Embedding(10, 4)(gd.tensor([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Any = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if max_norm is not None or scale_grad_by_freq or sparse:
+            raise NotSupportedError("Embedding", "max_norm, scale_grad_by_freq and sparse are not there")
+        self.num_embeddings = positive("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = positive("Embedding", "embedding_dim", embedding_dim)
+        self.padding_idx = (
+            None if padding_idx is None else shapes.normalize_axis("Embedding", padding_idx, self.num_embeddings)
+        )
+        shape = (self.num_embeddings, self.embedding_dim)
+        if _weight is None:
+            self.weight = parameter(shape, dtype, device)
+            self.weight.requires_grad = not _freeze
+            self.reset_parameters()
+        else:
+            if _weight.shape != shape:
+                raise ShapeError("Embedding", f"the weight is {shape}", weight=_weight)
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+        """A table with given rows (num_embeddings, embedding_dim), not trained unless `freeze` is False."""
+        if embeddings.ndim != 2:
+            raise ShapeError("from_pretrained", "needs a matrix", embeddings=embeddings)
+        rows, cols = embeddings.shape
+        return cls(rows, cols, padding_idx, _weight=embeddings, _freeze=freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew, standard normal."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
+
+    def forward(self, input: Any) -> Any:
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        pad = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{pad}"
+
+
+class Flatten(Module):
+    """The axes from `start_dim` to `end_dim`, both included, as one.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Flatten()(gd.ones(2, 3, 4)).shape
+    (2, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Any) -> Any:
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The axis `dim` as several, of extents `unflattened_size`, one of which may be -1.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Unflatten(1, (3, 4))(gd.ones(2, 12)).shape
+    (2, 3, 4)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        super().__init__()
+        if isinstance(dim, str):
+            raise ArgumentError("Unflatten", "named axes are not there", remedy="the number of the axis")
+        self.dim = shapes.as_int("Unflatten", "dim", dim)
+        self.unflattened_size = shapes.as_shape("Unflatten", unflattened_size, unknown=True)
+
+    def forward(self, input: Any) -> Any:
+        at = shapes.normalize_axis("Unflatten", self.dim, input.ndim)
+        inner = shapes.resolve_reshape("Unflatten", (input.shape[at],), self.unflattened_size)
+        return input.reshape((*input.shape[:at], *inner, *input.shape[at + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -1,0 +1,109 @@
+"""Helpers over all parameters: clipping gradients, and parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from .._namespace.creation import zeros
+from .._namespace.manipulation import concat
+from ..autograd import Variable, no_grad
+from ..autograd.writes import overwrite
+from ..dtypes import accumulator
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..ops import elementwise as ew
+from ..ops.reduce import max_, sum_
+from ..ops.shape import reshape
+from .functional._check import constant, number
+
+
+def _gradients(op: str, parameters: Any) -> list[Any]:
+    if isinstance(parameters, Variable):
+        parameters = [parameters]
+    if not isinstance(parameters, Iterable):
+        raise ArgumentTypeError(op, f"{parameters!r} is no tensor and no iterable of tensors")
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
+    """The p-norm of all elements of `tensors` together, a 0-d tensor."""
+    p = number("get_total_norm", "norm_type", norm_type)
+    parts = []
+    with no_grad():
+        for x in tensors:
+            wide = ew.cast(x, dtype=accumulator(x.dtype)) if x.dtype != accumulator(x.dtype) else x
+            axes = tuple(range(wide.ndim))
+            if p == math.inf:
+                size = ew.absolute(wide)
+                parts.append(max_(size, axis=axes, keepdims=False) if x.data.size else sum_(size, axis=axes, keepdims=False))
+            else:
+                term = ew.square(wide) if p == 2 else ew.absolute(wide) ** p
+                parts.append(sum_(term, axis=axes, keepdims=False))
+        if not parts:
+            return zeros(())
+        total = parts[0]
+        for part in parts[1:]:
+            total = ew.maximum(total, part) if p == math.inf else total + part
+        return total if p == math.inf else ew.sqrt(total) if p == 2 else total ** (1 / p)
+
+
+def clip_grad_norm_(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """Scale the gradients so that their norm together is at most `max_norm`; returns the norm before.
+
+    >>> import gpudl as gd
+    >>> w = gd.nn.Parameter(gd.tensor([3.0, 4.0]))
+    >>> (w * w).sum().backward()
+    >>> gd.nn.utils.clip_grad_norm_(w, 1.0).item()
+    10.0
+    """
+    grads = _gradients("clip_grad_norm_", parameters)
+    total = get_total_norm(grads, norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise ArgumentError("clip_grad_norm_", f"the norm of the gradients is {total.item()}", remedy="a smaller step")
+    with no_grad():
+        factor = ew.minimum(number("clip_grad_norm_", "max_norm", max_norm) / (total + 1e-6), constant("clip", total, 1))
+        for grad in grads:
+            overwrite("clip_grad_norm_", grad, grad * ew.cast(factor, dtype=grad.dtype))
+    return total
+
+
+def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
+    """Limit each element of the gradients to [-clip_value, clip_value]."""
+    bound = number("clip_grad_value_", "clip_value", clip_value)
+    with no_grad():
+        for grad in _gradients("clip_grad_value_", parameters):
+            overwrite("clip_grad_value_", grad, grad.clip(-bound, bound))
+
+
+def parameters_to_vector(parameters: Iterable[Any]) -> Any:
+    """All parameters, flattened, one after the other; gradients pass.
+
+    >>> import gpudl as gd
+    >>> gd.nn.utils.parameters_to_vector(gd.nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
+    parts = [reshape(p, shape=(p.data.size,)) for p in parameters]
+    if not parts:
+        raise ArgumentError("parameters_to_vector", "no parameters")
+    return concat(parts)
+
+
+def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
+    """Write the parts of `vec` into the parameters, without recording."""
+    params = list(parameters)
+    total = sum(p.data.size for p in params)
+    if not isinstance(vec, Variable) or vec.shape != (total,):
+        raise ShapeError("vector_to_parameters", f"needs a vector of {total} elements", vec=vec)
+    start = 0
+    with no_grad():
+        for p in params:
+            part = vec.detach()[start : start + p.data.size]  # type: ignore[attr-defined]
+            overwrite("vector_to_parameters", p, reshape(part.astype(p.dtype, copy=False), shape=p.shape))
+            start += p.data.size
