@@ -8,6 +8,7 @@ from . import linalg as linalg
 from . import random as random
 from . import io as io
 from . import ops as _ops
+from . import nn as nn
 from . import optim as optim
 from . import profiler as profiler
 from . import testing as testing
