@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Row, Spec, Ufunc, row
-from ..dtypes import COMPLEX, DType, accumulator, check_kind, complex_of, kind, real_of
+from ..dtypes import DType, accumulator, check_kind, complex_of, kind, real_of
 from ._rules import elementwise, to_bool
 from .create import scalar_like, zeros_like
 
@@ -21,7 +21,7 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 
 def conj_of(x: Any) -> Any:
     """The conjugate; real values pass through."""
-    return conj(x) if x.dtype in COMPLEX else x
+    return conj(x) if x.data.dtype.kind == "c" else x
 
 
 def _zero(g: Any, y: Any, *xs: Any) -> Any:
@@ -135,7 +135,17 @@ def _half_at_ties(g: Any, y: Any, a: Any, b: Any) -> Any:
 _extremum = (_half_at_ties, lambda g, y, a, b: _half_at_ties(g, y, b, a))
 maximum: Row = _binary("maximum", "maximum", _extremum, 0, 1, "y", kinds="bif")
 minimum: Row = _binary("minimum", "minimum", _extremum, 0, 1, "y", kinds="bif")
-floor_divide: Row = _binary("floor_divide", "floor_divide", (_zero, _zero), kinds="if")
+
+
+def _floor_divide_ref(xp: Any, a: Any, b: Any) -> Any:
+    out = xp.floor_divide(a, b)
+    if kind(out.dtype) == 1:
+        return out
+    # The standard counts infinities as a quotient does: inf // 2 is inf and -1 // inf is -0.
+    return xp.where(xp.isinf(a) | xp.isinf(b), xp.true_divide(a, b), out)
+
+
+floor_divide: Row = _binary("floor_divide", _floor_divide_ref, (_zero, _zero), kinds="if")
 remainder: Row = _binary(
     "remainder",
     "remainder",
@@ -187,7 +197,15 @@ nextafter: Row = _binary(
 
 # ----- exponentials, logarithms, roots -----
 exp: Row = _unary("exp", "exp", lambda g, y, x: g * conj_of(y), "y")
-expm1: Row = _unary("expm1", "expm1", lambda g, y, x: g * conj_of(y + 1), "y")
+
+
+def _expm1_ref(xp: Any, x: Any) -> Any:
+    out = xp.expm1(x)
+    # Of infinities and NaN the library makes more NaN than the standard allows; exp does not.
+    return xp.where(xp.isfinite(x), out, xp.exp(x) - 1) if x.dtype.kind == "c" else out
+
+
+expm1: Row = _unary("expm1", _expm1_ref, lambda g, y, x: g * conj_of(y + 1), "y")
 log: Row = _unary("log", "log", lambda g, y, x: g / conj_of(x), 0)
 log1p: Row = _unary("log1p", "log1p", lambda g, y, x: g / conj_of(x + 1), 0)
 log2: Row = _unary("log2", "log2", lambda g, y, x: g / (conj_of(x) * LN2), 0)
