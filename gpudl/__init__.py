@@ -8,10 +8,13 @@ from . import linalg as linalg
 from . import random as random
 from . import io as io
 from . import ops as _ops
+from . import metrics as metrics
+from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import profiler as profiler
 from . import testing as testing
+from . import train as train
 from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
 from ._namespace.activation import erf as erf
 from ._namespace.activation import erfinv as erfinv

@@ -14,7 +14,7 @@ from .._version import __version__
 from ..errors import GpudlError
 from ..settings import settings
 
-COMMANDS = ("info", "doctor")
+COMMANDS = ("info", "doctor", "train")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,0 +1,3 @@
+"""Networks that are ready to train. The public page."""
+
+from ._cnn import CNN as CNN
