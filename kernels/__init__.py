@@ -28,6 +28,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "cross_entropy_bwd",
     ),
     "elementwise": (
+        "bias_add",
         "relu",
         "relu_bwd",
         "sigmoid",

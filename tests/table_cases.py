@@ -21,13 +21,26 @@ from gpudl.ops.index import HOLE
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 DTYPES = [
     np.dtype(t)
-    for t in ("bool", "uint8", "int32", "int64", BFLOAT16, "float16", "float32", "float64", "complex64", "complex128")
+    for t in (
+        "bool",
+        "uint8",
+        "int32",
+        "int64",
+        BFLOAT16,
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    )
 ]
 
 
 def kind(dtype: np.dtype) -> str:
     """One letter of `bifc`."""
-    return "f" if dtype == BFLOAT16 else {"b": "b", "u": "i", "i": "i", "f": "f", "c": "c"}[dtype.kind]
+    return (
+        "f" if dtype == BFLOAT16 else {"b": "b", "u": "i", "i": "i", "f": "f", "c": "c"}[dtype.kind]
+    )
 
 
 # ----- samplers: (rng, shape, dtype) -> array -----
@@ -57,23 +70,35 @@ def _distinct(rng, shape):
 
 
 normal = _sampler(lambda rng, shape: rng.standard_normal(shape))
-nonzero = _sampler(lambda rng, shape: rng.uniform(0.3, 2, shape) * rng.choice([-1, 1], shape), _nonzero_int)
-positive = _sampler(lambda rng, shape: rng.uniform(0.3, 3, shape), lambda rng, shape: rng.integers(1, 6, shape))
+nonzero = _sampler(
+    lambda rng, shape: rng.uniform(0.3, 2, shape) * rng.choice([-1, 1], shape), _nonzero_int
+)
+positive = _sampler(
+    lambda rng, shape: rng.uniform(0.3, 3, shape), lambda rng, shape: rng.integers(1, 6, shape)
+)
 unit = _sampler(lambda rng, shape: rng.uniform(-0.9, 0.9, shape))
 above_one = _sampler(lambda rng, shape: rng.uniform(1.3, 4, shape))
-near_one = _sampler(lambda rng, shape: rng.uniform(0.8, 1.2, shape), lambda rng, shape: rng.integers(1, 3, shape))
+near_one = _sampler(
+    lambda rng, shape: rng.uniform(0.8, 1.2, shape), lambda rng, shape: rng.integers(1, 3, shape)
+)
 off_grid = _sampler(lambda rng, shape: rng.integers(-4, 4, shape) + rng.uniform(0.2, 0.8, shape))
 distinct = _sampler(_distinct)
-small_int = _sampler(lambda rng, shape: rng.uniform(-2, 2, shape), lambda rng, shape: rng.integers(0, 4, shape))
+small_int = _sampler(
+    lambda rng, shape: rng.uniform(-2, 2, shape), lambda rng, shape: rng.integers(0, 4, shape)
+)
 with_zeros = _sampler(lambda rng, shape: rng.uniform(0.5, 1.5, shape) * (rng.random(shape) < 0.7))
-halfway_pairs = _sampler(lambda rng, shape: rng.uniform(0.1, 0.4, shape), lambda rng, shape: rng.integers(-5, 6, shape))
+halfway_pairs = _sampler(
+    lambda rng, shape: rng.uniform(0.1, 0.4, shape), lambda rng, shape: rng.integers(-5, 6, shape)
+)
 
 
 def special(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
     """Zeros of both signs, infinities, NaN, tiny and large values."""
     if kind(dtype) in "bi":
         return normal(rng, shape, dtype)
-    return np.resize(np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, 1e4, -1e4]), shape).astype(dtype)
+    return np.resize(
+        np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, 1e4, -1e4]), shape
+    ).astype(dtype)
 
 
 def indices(size: int, *, repeats: bool = True) -> Callable:
@@ -81,7 +106,11 @@ def indices(size: int, *, repeats: bool = True) -> Callable:
 
     def sample(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
         n = math.prod(shape)
-        values = rng.integers(-size, size, shape) if repeats else rng.permutation(size)[:n].reshape(shape)
+        values = (
+            rng.integers(-size, size, shape)
+            if repeats
+            else rng.permutation(size)[:n].reshape(shape)
+        )
         return values.astype(np.int64)
 
     return sample
@@ -112,7 +141,9 @@ class Case:
     ties: bool = True  # whether equal elements leave it differentiable
     repeats: bool = True  # whether equal elements along an axis are allowed
     smooth: bool = True  # whether the derivatives exist at the operands
-    seen: Callable[..., tuple] | None = None  # of the results, what does not depend on free signs, phases and orders
+    seen: Callable[..., tuple] | None = (
+        None  # of the results, what does not depend on free signs, phases and orders
+    )
 
 
 CASES: dict[str, list[Case]] = {}
@@ -123,19 +154,30 @@ PAIRS: tuple[tuple[tuple, tuple], ...] = (
 )  # fmt: skip
 
 
-def _unary(names: str, sample: Callable, kinds: str, formula: Callable | None = None, **options: Any) -> None:
+def _unary(
+    names: str, sample: Callable, kinds: str, formula: Callable | None = None, **options: Any
+) -> None:
     for name in names.split():
-        f = formula or getattr(np, name if hasattr(np, name) else {"bitwise_invert": "invert"}[name])
+        f = formula or getattr(
+            np, name if hasattr(np, name) else {"bitwise_invert": "invert"}[name]
+        )
         CASES[name] = [Case((Operand(shape, sample),), f, kinds, **options) for shape in SHAPES]
 
 
 def _binary(
-    names: str, samples: tuple[Callable, Callable], kinds: str, formula: Callable | None = None, **options: Any
+    names: str,
+    samples: tuple[Callable, Callable],
+    kinds: str,
+    formula: Callable | None = None,
+    **options: Any,
 ) -> None:
     for name in names.split():
-        f = formula or getattr(np, name.replace("bitwise_left", "left").replace("bitwise_right", "right"))
+        f = formula or getattr(
+            np, name.replace("bitwise_left", "left").replace("bitwise_right", "right")
+        )
         CASES[name] = [
-            Case((Operand(a, samples[0]), Operand(b, samples[1])), f, kinds, **options) for a, b in PAIRS
+            Case((Operand(a, samples[0]), Operand(b, samples[1])), f, kinds, **options)
+            for a, b in PAIRS
         ]
 
 
@@ -196,7 +238,9 @@ def _slope(f):
     def slope(x, **params):
         h = 1e-2
         steps = ((1, 45.0), (2, -9.0), (3, 1.0))
-        return sum(c * (f(x + k * h, **params) - f(x - k * h, **params)) for k, c in steps) / (60 * h)
+        return sum(c * (f(x + k * h, **params) - f(x - k * h, **params)) for k, c in steps) / (
+            60 * h
+        )
 
     return slope
 
@@ -211,7 +255,9 @@ _unary("silu", normal, "f", _silu)
 _unary("erf", normal, "f", _erf)
 _unary("erfinv", unit, "f", _erfinv)
 CASES["gelu"] = [
-    Case((Operand(shape),), _gelu, "f", {"approximate": how}) for shape in SHAPES for how in ("none", "tanh")
+    Case((Operand(shape),), _gelu, "f", {"approximate": how})
+    for shape in SHAPES
+    for how in ("none", "tanh")
 ]
 for _name, _f in (("tanh", np.tanh), ("relu", lambda x: np.maximum(x, 0)), ("sigmoid", _sigmoid)):
     CASES[_name].append(Case((Operand((11,), special),), _f, "f", smooth=False))
@@ -228,7 +274,9 @@ _binary("floor_divide remainder", (off_grid, positive), "if")
 for _name in ("floor_divide", "remainder"):  # whole divisors keep the quotients off the integers
     for _i, (_a, _b) in enumerate(PAIRS):
         _two = _sampler(lambda rng, shape: rng.choice([-1.0, 1.0], shape), _nonzero_int)
-        CASES[_name][_i] = Case((Operand(_a, off_grid), Operand(_b, _two)), getattr(np, _name), "if")
+        CASES[_name][_i] = Case(
+            (Operand(_a, off_grid), Operand(_b, _two)), getattr(np, _name), "if"
+        )
 _binary("atan2 hypot", (nonzero, nonzero), "f")
 _binary("logaddexp", (normal, normal), "f")
 _binary("copysign", (nonzero, nonzero), "f")
@@ -247,10 +295,28 @@ CASES["where"] = [
 ]
 _unary("cast", normal, "bifc", lambda x, dtype: x.astype(dtype))
 CASES["cast"] = [
-    Case((Operand(shape),), lambda x, dtype: x.astype(dtype), kinds, {"dtype": np.dtype(dtype)}, smooth=dtype != "float32")
+    Case(
+        (Operand(shape),),
+        lambda x, dtype: x.astype(dtype),
+        kinds,
+        {"dtype": np.dtype(dtype)},
+        smooth=dtype != "float32",
+    )
     for shape in SHAPES
-    for dtype, kinds in (("float32", "bif"), ("float64", "bif"), ("complex128", "bifc"), ("int64", "bi"))
-] + [Case((Operand((3, 5)),), lambda x, dtype: x.real.astype(dtype), "c", {"dtype": np.dtype("float64")})]
+    for dtype, kinds in (
+        ("float32", "bif"),
+        ("float64", "bif"),
+        ("complex128", "bifc"),
+        ("int64", "bi"),
+    )
+] + [
+    Case(
+        (Operand((3, 5)),),
+        lambda x, dtype: x.real.astype(dtype),
+        "c",
+        {"dtype": np.dtype("float64")},
+    )
+]
 
 # ----- fused backwards of elementwise functions -----
 for _name, _f, _sample in (
@@ -272,32 +338,82 @@ CASES["gelu_bwd"] = [
 # ----- shape -----
 
 
-def _one(shape: tuple, formula: Callable, params: dict, kinds: str = "bifc", sample: Callable = normal, **o: Any):
+def _one(
+    shape: tuple,
+    formula: Callable,
+    params: dict,
+    kinds: str = "bifc",
+    sample: Callable = normal,
+    **o: Any,
+):
     return Case((Operand(shape, sample),), formula, kinds, params, **o)
 
 
 CASES["reshape"] = [
     _one(s, lambda x, shape: np.array(x, order="C").reshape(shape), {"shape": t})
-    for s, t in [((), (1, 1)), ((0,), (3, 0)), ((37,), (37, 1)), ((3, 4), (2, 6)), ((3, 4), (-1,)), ((2, 3, 4), (4, -1))]
+    for s, t in [
+        ((), (1, 1)),
+        ((0,), (3, 0)),
+        ((37,), (37, 1)),
+        ((3, 4), (2, 6)),
+        ((3, 4), (-1,)),
+        ((2, 3, 4), (4, -1)),
+    ]
 ]
 CASES["permute_dims"] = [
     _one(s, lambda x, axes: np.moveaxis(x, axes, range(x.ndim)), {"axes": a})
-    for s, a in [((), ()), ((0,), (0,)), ((37,), (0,)), ((3, 4), (1, 0)), ((2, 3, 4), (2, 0, 1)), ((1, 3), (1, 0))]
+    for s, a in [
+        ((), ()),
+        ((0,), (0,)),
+        ((37,), (0,)),
+        ((3, 4), (1, 0)),
+        ((2, 3, 4), (2, 0, 1)),
+        ((1, 3), (1, 0)),
+    ]
 ]
 CASES["broadcast_to"] = [
-    _one(s, lambda x, shape: x + np.zeros(shape, x.dtype) if x.dtype != bool else x | np.zeros(shape, bool), {"shape": t})
-    for s, t in [((), (3,)), ((1,), (0,)), ((1,), (37,)), ((3, 1), (2, 3, 5)), ((3, 5), (3, 5)), ((1, 1), (4, 1))]
+    _one(
+        s,
+        lambda x, shape: (
+            x + np.zeros(shape, x.dtype) if x.dtype != bool else x | np.zeros(shape, bool)
+        ),
+        {"shape": t},
+    )
+    for s, t in [
+        ((), (3,)),
+        ((1,), (0,)),
+        ((1,), (37,)),
+        ((3, 1), (2, 3, 5)),
+        ((3, 5), (3, 5)),
+        ((1, 1), (4, 1)),
+    ]
 ]
 CASES["flip"] = [
-    _one(s, lambda x, axis: x[tuple(slice(None, None, -1 if i in axis else 1) for i in range(x.ndim))], {"axis": a})
-    for s, a in [((0,), (0,)), ((1,), (0,)), ((37,), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (0, 2))]
+    _one(
+        s,
+        lambda x, axis: x[tuple(slice(None, None, -1 if i in axis else 1) for i in range(x.ndim))],
+        {"axis": a},
+    )
+    for s, a in [
+        ((0,), (0,)),
+        ((1,), (0,)),
+        ((37,), (0,)),
+        ((3, 4), (1,)),
+        ((3, 4), (0, 1)),
+        ((2, 3, 4), (0, 2)),
+    ]
 ]
 for _name, _sign in (("tril", 1), ("triu", -1)):
     CASES[_name] = [
         _one(
             s,
-            lambda x, k, sign=_sign: x
-            * (sign * np.subtract.outer(np.arange(x.shape[-2]), np.arange(x.shape[-1])) >= -sign * k).astype(x.dtype),
+            lambda x, k, sign=_sign: (
+                x
+                * (
+                    sign * np.subtract.outer(np.arange(x.shape[-2]), np.arange(x.shape[-1]))
+                    >= -sign * k
+                ).astype(x.dtype)
+            ),
             {"k": k},
         )
         for s in [(1, 1), (3, 4), (4, 3), (2, 3, 3), (0, 3)]
@@ -306,14 +422,21 @@ for _name, _sign in (("tril", 1), ("triu", -1)):
 
 
 def _pad(x, width, value):
-    out = np.full([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], value).astype(x.dtype)
+    out = np.full([n + a + b for n, (a, b) in zip(x.shape, width, strict=True)], value).astype(
+        x.dtype
+    )
     out[tuple(slice(a, a + n) for n, (a, b) in zip(x.shape, width, strict=True))] = x
     return out
 
 
 CASES["pad"] = [
     _one(s, _pad, {"width": w, "value": v})
-    for s, w in [((0,), ((2, 1),)), ((1,), ((0, 0),)), ((37,), ((3, 0),)), ((3, 4), ((0, 1), (2, 0)))]
+    for s, w in [
+        ((0,), ((2, 1),)),
+        ((1,), ((0, 0),)),
+        ((37,), ((3, 0),)),
+        ((3, 4), ((0, 1), (2, 0))),
+    ]
     for v in (0, 1)
 ]
 CASES["concat"] = [
@@ -355,7 +478,14 @@ CASES["take_along_axis"] = [
 ]  # fmt: skip
 CASES["scatter_along_axis"] = [
     Case((Operand(s), Operand(s, indices(n), INT)), _scatter, "ifc", {"axis": a, "size": n})
-    for s, a, n in [((0,), 0, 3), ((1,), 0, 1), ((37,), 0, 9), ((3, 4), 1, 2), ((3, 4), 0, 7), ((2, 3, 4), 1, 5)]
+    for s, a, n in [
+        ((0,), 0, 3),
+        ((1,), 0, 1),
+        ((37,), 0, 9),
+        ((3, 4), 1, 2),
+        ((3, 4), 0, 7),
+        ((2, 3, 4), 1, 5),
+    ]
 ]
 
 
@@ -367,7 +497,10 @@ CASES["searchsorted"] = [
     Case(
         (Operand((n,), _sorted_operand), Operand(s)),
         lambda x, v, side: np.sum(
-            x.reshape(-1, *[1] * v.ndim) < v if side == "left" else x.reshape(-1, *[1] * v.ndim) <= v, axis=0
+            x.reshape(-1, *[1] * v.ndim) < v
+            if side == "left"
+            else x.reshape(-1, *[1] * v.ndim) <= v,
+            axis=0,
         ),
         "bif",
         {"side": side},
@@ -385,7 +518,14 @@ AXES: tuple[tuple[tuple, tuple], ...] = (
 EMPTY = (((0,), (0,)), ((0, 3), (0,)), ((0, 3), (1,)), ((3, 0), (0,)))
 
 
-def _reduce(name: str, formula: Callable, kinds: str, sample: Callable = normal, empty: bool = True, **o: Any) -> None:
+def _reduce(
+    name: str,
+    formula: Callable,
+    kinds: str,
+    sample: Callable = normal,
+    empty: bool = True,
+    **o: Any,
+) -> None:
     CASES[name] = [
         _one(s, formula, {"axis": a, "keepdims": keep}, kinds, sample, **o)
         for s, a in AXES + (EMPTY if empty else ())
@@ -393,16 +533,59 @@ def _reduce(name: str, formula: Callable, kinds: str, sample: Callable = normal,
     ]
 
 
-_reduce("sum", lambda x, axis, keepdims: np.add.reduce(x, axis, dtype=INT if x.dtype == bool else None, keepdims=keepdims), "bifc")
-_reduce("prod", lambda x, axis, keepdims: np.multiply.reduce(x, axis, dtype=INT if x.dtype == bool else None, keepdims=keepdims), "bifc", near_one)
+_reduce(
+    "sum",
+    lambda x, axis, keepdims: np.add.reduce(
+        x, axis, dtype=INT if x.dtype == bool else None, keepdims=keepdims
+    ),
+    "bifc",
+)
+_reduce(
+    "prod",
+    lambda x, axis, keepdims: np.multiply.reduce(
+        x, axis, dtype=INT if x.dtype == bool else None, keepdims=keepdims
+    ),
+    "bifc",
+    near_one,
+)
 CASES["prod"] += [
-    _one(s, lambda x, axis, keepdims: np.multiply.reduce(x, axis, keepdims=keepdims), {"axis": a, "keepdims": False}, "fc", with_zeros)
+    _one(
+        s,
+        lambda x, axis, keepdims: np.multiply.reduce(x, axis, keepdims=keepdims),
+        {"axis": a, "keepdims": False},
+        "fc",
+        with_zeros,
+    )
     for s, a in [((6,), (0,)), ((3, 4), (1,)), ((2, 3, 4), (0, 2))]
 ]
-_reduce("max", lambda x, axis, keepdims: np.maximum.reduce(x, axis, keepdims=keepdims), "bif", distinct, False, ties=False)
-_reduce("min", lambda x, axis, keepdims: np.minimum.reduce(x, axis, keepdims=keepdims), "bif", distinct, False, ties=False)
-_reduce("any", lambda x, axis, keepdims: np.logical_or.reduce(x, axis, keepdims=keepdims), "bifc", with_zeros)
-_reduce("all", lambda x, axis, keepdims: np.logical_and.reduce(x, axis, keepdims=keepdims), "bifc", with_zeros)
+_reduce(
+    "max",
+    lambda x, axis, keepdims: np.maximum.reduce(x, axis, keepdims=keepdims),
+    "bif",
+    distinct,
+    False,
+    ties=False,
+)
+_reduce(
+    "min",
+    lambda x, axis, keepdims: np.minimum.reduce(x, axis, keepdims=keepdims),
+    "bif",
+    distinct,
+    False,
+    ties=False,
+)
+_reduce(
+    "any",
+    lambda x, axis, keepdims: np.logical_or.reduce(x, axis, keepdims=keepdims),
+    "bifc",
+    with_zeros,
+)
+_reduce(
+    "all",
+    lambda x, axis, keepdims: np.logical_and.reduce(x, axis, keepdims=keepdims),
+    "bifc",
+    with_zeros,
+)
 ONE_AXIS = (((1,), 0), ((37,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 4), 1))
 for _name in ("argmax", "argmin"):
     CASES[_name] = [_one(s, getattr(np, _name), {"axis": a}, "bif", distinct) for s, a in ONE_AXIS]
@@ -415,10 +598,20 @@ def _scan(operation: Callable) -> Callable:
     return formula
 
 
-CASES["cumsum"] = [_one(s, _scan(np.add), {"axis": a}) for s, a in (*ONE_AXIS, ((0,), 0), ((3, 0), 0))]
+CASES["cumsum"] = [
+    _one(s, _scan(np.add), {"axis": a}) for s, a in (*ONE_AXIS, ((0,), 0), ((3, 0), 0))
+]
 CASES["cumprod"] = [
     _one(s, _scan(np.multiply), {"axis": a}, sample=sample)
-    for s, a in (((1,), 0), ((9,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 4), 1), ((0,), 0), ((3, 0), 0))
+    for s, a in (
+        ((1,), 0),
+        ((9,), 0),
+        ((3, 4), 0),
+        ((3, 4), 1),
+        ((2, 3, 4), 1),
+        ((0,), 0),
+        ((3, 0), 0),
+    )
     for sample in (nonzero, with_zeros)
 ]
 
@@ -428,7 +621,10 @@ def _sort(x, axis, descending):
     out = np.empty(rows.shape, x.dtype)
     order = np.empty(rows.shape, INT)
     for at in np.ndindex(*rows.shape[:-1]):
-        keys = sorted(range(rows.shape[-1]), key=lambda i: -float(rows[at][i]) if descending else float(rows[at][i]))
+        keys = sorted(
+            range(rows.shape[-1]),
+            key=lambda i: -float(rows[at][i]) if descending else float(rows[at][i]),
+        )
         order[at], out[at] = keys, rows[at][keys]
     return np.moveaxis(out, -1, axis), np.moveaxis(order, -1, axis)
 
@@ -465,11 +661,19 @@ def _log_softmax_operand(rng: np.random.Generator, shape: tuple, dtype: np.dtype
 
 
 CASES["softmax_bwd"] = [
-    Case((Operand(s), Operand(s, _softmax_operand)), lambda g, y: y * g - y * (g * y).sum(-1, keepdims=True), "f")
+    Case(
+        (Operand(s), Operand(s, _softmax_operand)),
+        lambda g, y: y * g - y * (g * y).sum(-1, keepdims=True),
+        "f",
+    )
     for s in ROWS
 ]
 CASES["log_softmax_bwd"] = [
-    Case((Operand(s), Operand(s, _log_softmax_operand)), lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True), "f")
+    Case(
+        (Operand(s), Operand(s, _log_softmax_operand)),
+        lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True),
+        "f",
+    )
     for s in ROWS
 ]
 
@@ -505,10 +709,18 @@ def _cross_entropy_bwd(g, x, labels, lse, ignore_index, label_smoothing):
 
 
 for _n, _c in ((0, 3), (1, 1), (1, 10), (37, 10), (7, 37)):
-    for _options in ({"ignore_index": -100, "label_smoothing": 0.0}, {"ignore_index": 2, "label_smoothing": 0.2}):
+    for _options in (
+        {"ignore_index": -100, "label_smoothing": 0.0},
+        {"ignore_index": 2, "label_smoothing": 0.2},
+    ):
         _ignore = 2 if _options["ignore_index"] == 2 and _c > 2 else None
         CASES.setdefault("cross_entropy", []).append(
-            Case((Operand((_n, _c)), Operand((_n,), _labels(_c, _ignore), INT)), _cross_entropy, "f", _options)
+            Case(
+                (Operand((_n, _c)), Operand((_n,), _labels(_c, _ignore), INT)),
+                _cross_entropy,
+                "f",
+                _options,
+            )
         )
         CASES.setdefault("cross_entropy_bwd", []).append(
             Case(
@@ -569,7 +781,9 @@ def _add_into(g, *arrays, key, shape):
 def _put(x, v, *arrays, key):
     numbers = np.arange(x.size).reshape(x.shape)[_key(key, arrays)]
     out = x.ravel().copy()
-    for i, value in zip(np.ravel(numbers), np.broadcast_to(v, np.shape(numbers)).ravel(), strict=True):
+    for i, value in zip(
+        np.ravel(numbers), np.broadcast_to(v, np.shape(numbers)).ravel(), strict=True
+    ):
         out[i] = value
     return out.reshape(x.shape)
 
@@ -588,7 +802,9 @@ CASES["getitem_advanced"] = [
     Case((Operand(s), *_index_operands(a)), _read, "bifc", {"key": k}) for s, k, a in ADVANCED
 ]
 CASES["index_add"] = [
-    Case((Operand(_selected(s, k, a)), *_index_operands(a)), _add_into, "ifc", {"key": k, "shape": s})
+    Case(
+        (Operand(_selected(s, k, a)), *_index_operands(a)), _add_into, "ifc", {"key": k, "shape": s}
+    )
     for s, k, a in [*[(s, k, []) for s, k in BASIC], *ADVANCED]
 ]
 CASES["index_put"] = [
@@ -612,7 +828,9 @@ def conv(x, w, stride, padding, dilation, groups):
     x = np.pad(x, ((0, 0), (0, 0), *padding))
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, w.shape[2:], strict=True)]
     windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(2, 2 + rank)))
-    windows = windows[(slice(None), slice(None), *[slice(None, None, s) for s in (*stride, *dilation)])]
+    windows = windows[
+        (slice(None), slice(None), *[slice(None, None, s) for s in (*stride, *dilation)])
+    ]
     windows = windows.reshape(x.shape[0], groups, w.shape[1], *windows.shape[2:])
     kernel = w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
     space, taps = list(range(4, 4 + rank)), list(range(4 + rank, 4 + 2 * rank))
@@ -630,12 +848,19 @@ def adjoint(f, shape, g):
     return out.reshape(shape)
 
 
-def _options(rank: int, stride: Any = 1, padding: Any = (0, 0), dilation: Any = 1, groups: int = 1) -> dict[str, Any]:
+def _options(
+    rank: int, stride: Any = 1, padding: Any = (0, 0), dilation: Any = 1, groups: int = 1
+) -> dict[str, Any]:
     def each(value: Any, scalar: type) -> tuple:
         return (value,) * rank if isinstance(value, scalar) else tuple(value)
 
     pads = (padding,) * rank if not isinstance(padding[0], tuple) else padding
-    return {"stride": each(stride, int), "padding": pads, "dilation": each(dilation, int), "groups": groups}
+    return {
+        "stride": each(stride, int),
+        "padding": pads,
+        "dilation": each(dilation, int),
+        "groups": groups,
+    }
 
 
 CONVS = [
@@ -649,6 +874,14 @@ CONVS = [
     ((1, 2, 3, 4, 3), (2, 2, 2, 3, 2), _options(3, padding=(1, 1), stride=2)),
 ]
 CASES["conv"] = [Case((Operand(x), Operand(w)), conv, "f", o) for x, w, o in CONVS]
+CASES["bias_add"] = [
+    Case(
+        (Operand(shape), Operand(shape[1:2])),
+        lambda x, b: x + b.reshape(b.size, *(1,) * (x.ndim - 2)),
+        "f",
+    )
+    for shape in [(2, 3), (2, 3, 5, 4), (1, 1, 1), (0, 2, 4), (2, 0, 4), (1, 37, 2, 1, 3)]
+]
 for _x, _w, _o in CONVS:
     _y = conv(np.zeros(_x), np.zeros(_w), **_o).shape
     CASES.setdefault("conv_dgrad", []).append(
@@ -673,18 +906,28 @@ def _extent(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
     starts = [i * s - p for i in range(n + 2 * p)]
     reach = d * (k - 1) + 1
     full = [a for a in starts if a + reach <= n + p]
-    if ceil_mode and (a := len(full) * s - p) < n and a + reach > n + p and full[-1] + reach < n + p:
+    if (
+        ceil_mode
+        and (a := len(full) * s - p) < n
+        and a + reach > n + p
+        and full[-1] + reach < n + p
+    ):
         full.append(a)
     return len(full)
 
 
 def _windows(shape: tuple, kernel, stride, padding, dilation, ceil_mode):
     """For each result position: the input positions of its window inside the array."""
-    extents = [_extent(*args, ceil_mode) for args in zip(shape[2:], kernel, stride, padding, dilation, strict=True)]
+    extents = [
+        _extent(*args, ceil_mode)
+        for args in zip(shape[2:], kernel, stride, padding, dilation, strict=True)
+    ]
     for at in np.ndindex(*extents):
         spans = [
             [a for t in range(k) if 0 <= (a := i * s - p + t * d) < n]
-            for i, k, s, p, d, n in zip(at, kernel, stride, padding, dilation, shape[2:], strict=True)
+            for i, k, s, p, d, n in zip(
+                at, kernel, stride, padding, dilation, shape[2:], strict=True
+            )
         ]
         yield extents, at, list(product(*spans))
 
@@ -693,7 +936,10 @@ def _max_pool(x, **o):
     best = index = None
     for extents, at, places in _windows(x.shape, **o):
         if best is None:
-            best, index = np.zeros((*x.shape[:2], *extents)), np.zeros((*x.shape[:2], *extents), INT)
+            best, index = (
+                np.zeros((*x.shape[:2], *extents)),
+                np.zeros((*x.shape[:2], *extents), INT),
+            )
         values = np.stack([x[(slice(None), slice(None), *place)] for place in places])
         flat = np.array([np.ravel_multi_index(place, x.shape[2:]) for place in places])
         where = values.argmax(0)
@@ -709,15 +955,30 @@ POOLS = [
     ((1, 1, 1, 1), {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "ceil_mode": False}),
     ((2, 2, 9), {"kernel": (4,), "stride": (3,), "padding": (1,), "ceil_mode": False}),
     ((0, 2, 4, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}),
-    ((1, 1, 4, 4, 4), {"kernel": (2, 2, 2), "stride": (2, 2, 2), "padding": (0, 0, 0), "ceil_mode": False}),
+    (
+        (1, 1, 4, 4, 4),
+        {"kernel": (2, 2, 2), "stride": (2, 2, 2), "padding": (0, 0, 0), "ceil_mode": False},
+    ),
 ]
 CASES["max_pool"] = [
-    Case((Operand(s, distinct),), _max_pool, "f", {**o, "dilation": (d,) * len(o["kernel"])}, ties=False)
+    Case(
+        (Operand(s, distinct),),
+        _max_pool,
+        "f",
+        {**o, "dilation": (d,) * len(o["kernel"])},
+        ties=False,
+    )
     for s, o in POOLS
     for d in (1, 2)
     if s[-1] > 4 or d == 1
 ]
-POOLED = [((2, 3, 3, 3), (6, 6)), ((1, 1, 1, 1), (1, 1)), ((2, 2, 5), (9,)), ((0, 2, 2, 2), (4, 4)), ((1, 2, 2, 1, 2), (3, 2, 3))]
+POOLED = [
+    ((2, 3, 3, 3), (6, 6)),
+    ((1, 1, 1, 1), (1, 1)),
+    ((2, 2, 5), (9,)),
+    ((0, 2, 2, 2), (4, 4)),
+    ((1, 2, 2, 1, 2), (3, 2, 3)),
+]
 
 
 def _pool_index(plane: int) -> Callable:
@@ -740,11 +1001,17 @@ def _pool_gather(v, index):
 
 
 CASES["max_pool_bwd"] = [
-    Case((Operand(s), Operand(s, _pool_index(math.prod(p)), INT)), _unpool, "f", {"x_shape": (*s[:2], *p)})
+    Case(
+        (Operand(s), Operand(s, _pool_index(math.prod(p)), INT)),
+        _unpool,
+        "f",
+        {"x_shape": (*s[:2], *p)},
+    )
     for s, p in POOLED
 ]
 CASES["max_pool_gather"] = [
-    Case((Operand((*s[:2], *p)), Operand(s, _pool_index(math.prod(p)), INT)), _pool_gather, "f") for s, p in POOLED
+    Case((Operand((*s[:2], *p)), Operand(s, _pool_index(math.prod(p)), INT)), _pool_gather, "f")
+    for s, p in POOLED
 ]
 
 
@@ -757,7 +1024,9 @@ def _avg_pool(x, count_include_pad, **o):
         spans = zip(at, o["kernel"], o["stride"], o["padding"], x.shape[2:], strict=True)
         padded = math.prod(min(i * s - p + k, n + p) - (i * s - p) for i, k, s, p, n in spans)
         total = sum(x[(slice(None), slice(None), *place)] for place in places)
-        out[(slice(None), slice(None), *at)] = total / (padded if count_include_pad else len(places))
+        out[(slice(None), slice(None), *at)] = total / (
+            padded if count_include_pad else len(places)
+        )
     return out
 
 
@@ -784,7 +1053,9 @@ def _normalize(x, weight, bias, axis, eps):
 
 def _batch_norm(x, weight, bias, eps):
     side = (1, -1, *(1,) * (x.ndim - 2))
-    y, mean, rstd = _normalize(x, weight.reshape(side), bias.reshape(side), (0, *range(2, x.ndim)), eps)
+    y, mean, rstd = _normalize(
+        x, weight.reshape(side), bias.reshape(side), (0, *range(2, x.ndim)), eps
+    )
     return y, mean.ravel(), rstd.ravel()
 
 
@@ -799,12 +1070,24 @@ def _norm_bwd(axis: Callable, side: Callable):
         axes = axis(x)
         shape = side(x)
         w, m, r = weight.reshape(shape), mean, rstd
-        m, r = (m.reshape(shape), r.reshape(shape)) if len(shape) > 1 else (m[..., None], r[..., None])
+        m, r = (
+            (m.reshape(shape), r.reshape(shape)) if len(shape) > 1 else (m[..., None], r[..., None])
+        )
         normal = (x - m) * r
         gn = g * w
-        gx = r * (gn - gn.mean(axes, keepdims=True) - normal * (gn * normal).mean(axes, keepdims=True))
-        others = tuple(i for i, n in enumerate(shape) if n == 1) if len(shape) == x.ndim else tuple(range(x.ndim - 1))
-        return gx, (g * normal).sum(others).reshape(weight.shape), g.sum(others).reshape(weight.shape)
+        gx = r * (
+            gn - gn.mean(axes, keepdims=True) - normal * (gn * normal).mean(axes, keepdims=True)
+        )
+        others = (
+            tuple(i for i, n in enumerate(shape) if n == 1)
+            if len(shape) == x.ndim
+            else tuple(range(x.ndim - 1))
+        )
+        return (
+            gx,
+            (g * normal).sum(others).reshape(weight.shape),
+            g.sum(others).reshape(weight.shape),
+        )
 
     return formula
 
@@ -817,16 +1100,20 @@ EPS = {"eps": 1e-5}
 CHANNELS = [(5, 3), (2, 3, 4, 5), (4, 1, 3), (37, 2), (2, 3, 1, 1), (2, 4, 2, 3, 2)]
 FEATURES = [(3, 5), (37, 4), (2, 3, 4), (1, 7), (0, 3), (3,)]
 CASES["batch_norm"] = [
-    Case((Operand(s), Operand((s[1],), nonzero), Operand((s[1],))), _batch_norm, "f", EPS) for s in CHANNELS
+    Case((Operand(s), Operand((s[1],), nonzero), Operand((s[1],))), _batch_norm, "f", EPS)
+    for s in CHANNELS
 ]
 CASES["layer_norm"] = [
-    Case((Operand(s), Operand(s[-1:], nonzero), Operand(s[-1:])), _layer_norm, "f", EPS, ties=False) for s in FEATURES
+    Case((Operand(s), Operand(s[-1:], nonzero), Operand(s[-1:])), _layer_norm, "f", EPS, ties=False)
+    for s in FEATURES
 ]
 
 
 def _statistic(sample: Callable) -> Callable:
     """Statistics are float32 for the half precisions."""
-    return lambda rng, shape, dtype: sample(rng, shape, np.dtype("float32") if dtype.itemsize < 4 else dtype)
+    return lambda rng, shape, dtype: sample(
+        rng, shape, np.dtype("float32") if dtype.itemsize < 4 else dtype
+    )
 
 
 CASES["batch_norm_bwd"] = [
@@ -877,7 +1164,9 @@ def _philox(seed: int, stream: int, block: int) -> list[int]:
 
 
 def _words(seed: int, stream: int, offset: int, n: int) -> list[int]:
-    return [word for b in range(-(-n // 4)) for word in _philox(seed, stream, (offset + b) % 2**64)][:n]
+    return [
+        word for b in range(-(-n // 4)) for word in _philox(seed, stream, (offset + b) % 2**64)
+    ][:n]
 
 
 def _words64(seed: int, stream: int, offset: int, n: int) -> list[int]:
@@ -902,7 +1191,9 @@ def _integers(at: dict[str, int], n: int, low: int, high: int) -> np.ndarray:
     if high - low <= 2**32:
         return np.array([low + (w * (high - low) >> 64) for w in _words64(**at, n=n)], INT)
     w = _words64(**at, n=2 * n)
-    return np.array([low + ((w[2 * i] << 64 | w[2 * i + 1]) * (high - low) >> 128) for i in range(n)], INT)
+    return np.array(
+        [low + ((w[2 * i] << 64 | w[2 * i + 1]) * (high - low) >> 128) for i in range(n)], INT
+    )
 
 
 def _permutation(at: dict[str, int], n: int) -> np.ndarray:
@@ -911,7 +1202,10 @@ def _permutation(at: dict[str, int], n: int) -> np.ndarray:
 
 
 for _n in (0, 1, 37, 1128):
-    for _at in ({"seed": 0, "stream": 0, "offset": 0}, {"seed": 2**63 + 5, "stream": 2**40, "offset": 2**64 - 3}):
+    for _at in (
+        {"seed": 0, "stream": 0, "offset": 0},
+        {"seed": 2**63 + 5, "stream": 2**40, "offset": 2**64 - 3},
+    ):
         for _name, _params, _f in (
             ("random_bits", {}, lambda at, n: np.array(_words(**at, n=n), np.uint32)),
             ("random_bits64", {}, lambda at, n: np.array(_words64(**at, n=n), np.uint64)),
@@ -935,7 +1229,14 @@ def _linear(x, w, *bias):
 
 CASES["linear"] = [
     Case((Operand(x), Operand(w), *([Operand((w[0],))] if bias else [])), _linear)
-    for x, w in [((3, 5), (4, 5)), ((5,), (4, 5)), ((0, 5), (2, 5)), ((2, 3, 5), (1, 5)), ((37, 1), (3, 1)), ((3, 0), (2, 0))]
+    for x, w in [
+        ((3, 5), (4, 5)),
+        ((5,), (4, 5)),
+        ((0, 5), (2, 5)),
+        ((2, 3, 5), (1, 5)),
+        ((37, 1), (3, 1)),
+        ((3, 0), (2, 0)),
+    ]
     for bias in (False, True)
 ]
 
@@ -945,7 +1246,9 @@ def _matrices(shift: float, *, square: bool = False) -> Callable:
     """Full rank, with well separated singular values and eigenvalues."""
 
     def sample(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
-        x = 0.3 * normal(rng, shape, np.dtype("complex128") if kind(dtype) == "c" else np.dtype("float64"))
+        x = 0.3 * normal(
+            rng, shape, np.dtype("complex128") if kind(dtype) == "c" else np.dtype("float64")
+        )
         n = min(shape[-2:])
         x[..., np.arange(n), np.arange(n)] += shift * np.arange(1, n + 1)
         if square:
@@ -960,7 +1263,11 @@ def _hermitian(x):
 
 
 def _wide_rtol(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
-    return np.full(shape, 1e-2, {"c": f"f{dtype.itemsize // 2}"}.get(dtype.kind, dtype if dtype.itemsize >= 4 else "f4"))
+    return np.full(
+        shape,
+        1e-2,
+        {"c": f"f{dtype.itemsize // 2}"}.get(dtype.kind, dtype if dtype.itemsize >= 4 else "f4"),
+    )
 
 
 def _gauge(v):
@@ -972,7 +1279,10 @@ def _spectral(values, vectors):
     """Sums over the eigenvalues: what depends neither on their order nor on the phases of the vectors."""
     weights = [values**0, values, values * values]
     gauged = _gauge(vectors)
-    return (*[gd.sum(w, axis=-1) for w in weights], *[gd.sum(gauged * gd.expand_dims(w, axis=-2), axis=-1) for w in weights])
+    return (
+        *[gd.sum(w, axis=-1) for w in weights],
+        *[gd.sum(gauged * gd.expand_dims(w, axis=-2), axis=-1) for w in weights],
+    )
 
 
 def _pinv(x, rtol):
@@ -1003,16 +1313,31 @@ for _name, _f in {
     "det": _determinant,
     "slogdet": _slogdet,
 }.items():
-    CASES[_name] = [_lin((Operand(s, _matrices(1.0, square=_name == "cholesky")),), _f) for s in STACKS]
+    CASES[_name] = [
+        _lin((Operand(s, _matrices(1.0, square=_name == "cholesky")),), _f) for s in STACKS
+    ]
 CASES["solve"] = [
     _lin((Operand(a, _matrices(1.0)), Operand(b)), lambda a, b: np.linalg.inv(a) @ b)
-    for a, b in [((1, 1), (1, 1)), ((3, 3), (3, 2)), ((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 1)), ((3, 3), (3, 0)), ((0, 3, 3), (3, 1))]
+    for a, b in [
+        ((1, 1), (1, 1)),
+        ((3, 3), (3, 2)),
+        ((2, 3, 3), (3, 2)),
+        ((3, 3), (2, 3, 1)),
+        ((3, 3), (3, 0)),
+        ((0, 3, 3), (3, 1)),
+    ]
 ]
 CASES["eigh"] = [
-    _lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.eigh(_hermitian(x)), seen=lambda w, v: (w, _gauge(v)))
+    _lin(
+        (Operand(s, _matrices(1.0)),),
+        lambda x: np.linalg.eigh(_hermitian(x)),
+        seen=lambda w, v: (w, _gauge(v)),
+    )
     for s in STACKS
 ]
-CASES["eigvalsh"] = [_lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.eigh(_hermitian(x))[0]) for s in STACKS]
+CASES["eigvalsh"] = [
+    _lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.eigh(_hermitian(x))[0]) for s in STACKS
+]
 CASES["eig"] = [_lin((Operand(s, _matrices(1.0)),), np.linalg.eig, seen=_spectral) for s in STACKS]
 TALL = [(1, 1), (3, 3), (5, 3), (2, 4, 2), (0, 3, 2)]
 WIDE = [(2, 4), (2, 1, 3)]
@@ -1036,8 +1361,12 @@ CASES["svd"] = [
     for s in TALL + WIDE
     for full in (False, True)
 ]  # fmt: skip
-CASES["svdvals"] = [_lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.svd(x)[1]) for s in TALL + WIDE]
-CASES["pinv"] = [_lin((Operand(s, _matrices(1.0)), Operand((), _wide_rtol)), _pinv) for s in TALL + WIDE]
+CASES["svdvals"] = [
+    _lin((Operand(s, _matrices(1.0)),), lambda x: np.linalg.svd(x)[1]) for s in TALL + WIDE
+]
+CASES["pinv"] = [
+    _lin((Operand(s, _matrices(1.0)), Operand((), _wide_rtol)), _pinv) for s in TALL + WIDE
+]
 
 
 # ----- Fourier transforms -----
@@ -1068,14 +1397,23 @@ def _rfft(x, axis, norm):
 
 def _irfft(x, n, axis, norm):
     half = n // 2 + 1
-    weight = np.array([1 if k == 0 or 2 * k == n else 2 for k in range(half)]) * _scale(n, norm, True)
+    weight = np.array([1 if k == 0 or 2 * k == n else 2 for k in range(half)]) * _scale(
+        n, norm, True
+    )
     return _along(_turns(n, half, n, 1) * weight, x, axis).real
 
 
 NORMS = ("backward", "ortho", "forward")
 CASES["fftn"] = [
     Case((Operand(s),), _fftn, "c", {"axes": a, "norm": norm, "inverse": inverse})
-    for s, a in [((1,), (0,)), ((8,), (0,)), ((37,), (0,)), ((3, 5), (1,)), ((3, 4), (0, 1)), ((0, 5), (1,))]
+    for s, a in [
+        ((1,), (0,)),
+        ((8,), (0,)),
+        ((37,), (0,)),
+        ((3, 5), (1,)),
+        ((3, 4), (0, 1)),
+        ((0, 5), (1,)),
+    ]
     for norm in NORMS
     for inverse in (False, True)
 ]
@@ -1085,7 +1423,12 @@ CASES["rfft"] = [
     for norm in NORMS
 ]
 CASES["irfft"] = [
-    Case((Operand((*s[:a], n // 2 + 1, *s[a + 1 :])),), _irfft, "c", {"n": n, "axis": a, "norm": norm})
+    Case(
+        (Operand((*s[:a], n // 2 + 1, *s[a + 1 :])),),
+        _irfft,
+        "c",
+        {"n": n, "axis": a, "norm": norm},
+    )
     for s, a in [((1,), 0), ((8,), 0), ((37,), 0), ((3, 5), 0), ((3, 4), 1), ((0, 5), 1)]
     for n in (s[a],)
     for norm in NORMS

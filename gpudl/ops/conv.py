@@ -19,6 +19,7 @@ from ..errors import ShapeError
 from ..shapes import Shape
 from ._rules import same_dtype
 from .elementwise import widen
+from .reduce import sum_
 
 Pads = tuple[tuple[int, int], ...]
 Ints = tuple[int, ...]
@@ -166,6 +167,32 @@ def _wgrad_ref(
     return gw.astype(g.dtype, copy=False)
 
 
+def _bias_add_rule(x: Spec, b: Spec) -> Spec:
+    dtype = same_dtype("bias_add", x, b)
+    check_kind("bias_add", dtype, "f")
+    if x.ndim < 2 or b.shape != x.shape[1:2]:
+        raise ShapeError("bias_add", "the bias has one number for each channel", x=x, bias=b)
+    return x
+
+
+def _bias_add_ref(xp: Any, x: Any, b: Any) -> Any:
+    return x + b.reshape(-1 if b.size else 0, *(1,) * (x.ndim - 2))
+
+
+bias_add: Row = row(
+    "bias_add",
+    _bias_add_ref,
+    _bias_add_rule,
+    vjp=(
+        lambda g, y, x, b: g,
+        lambda g, y, x, b: sum_(g, axis=(0, *range(2, g.ndim)), keepdims=False),
+    ),
+    linear=True,
+    kernel="bias_add",
+    flops=lambda x, b: math.prod(x.shape),
+)
+
+
 def _flops(y: Shape, w: Shape) -> int:
     """A multiplication and an addition for every output and every weight that it meets."""
     return 2 * math.prod(y) * math.prod(w[1:])
@@ -180,6 +207,7 @@ conv: Row = row(
         lambda g, y, x, w, **o: conv_wgrad(g, x, w_shape=w.shape, **o),
     ),
     saves=(0, 1),
+    crossed=True,
     kernel="conv",
     flops=lambda x, w, **o: _flops(_conv_rule(x, w, **o).shape, w.shape),
 )
@@ -192,6 +220,7 @@ conv_dgrad: Row = row(
         lambda g, y, h, w, *, x_shape, **o: conv_wgrad(h, g, w_shape=w.shape, **o),
     ),
     saves=(0, 1),
+    crossed=True,
     kernel="conv_dgrad",
     flops=lambda g, w, **_: _flops(g.shape, w.shape),
 )
@@ -204,6 +233,7 @@ conv_wgrad: Row = row(
         lambda g, y, h, x, *, w_shape, **o: conv_dgrad(h, g, x_shape=x.shape, **o),
     ),
     saves=(0, 1),
+    crossed=True,
     kernel="conv_wgrad",
     flops=lambda g, x, *, w_shape, **_: _flops(g.shape, w_shape),
 )

@@ -26,11 +26,12 @@ def _keep(x: Any, like_shape: tuple[int, ...], axis: Axes) -> Any:
 
 # ----- sums and products -----
 def _sum_ref(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
-    wide = accumulator(x.dtype)
-    if x.dtype.kind == "b":
-        wide = int64
-    out = xp.sum(x, axis=axis, keepdims=keepdims, dtype=wide)
-    return out if x.dtype.kind == "b" else out.astype(x.dtype, copy=False)
+    dtype = x.dtype
+    if dtype.kind == "b":
+        return x.sum(axis, int64, None, keepdims)
+    wide = accumulator(dtype)
+    out = x.sum(axis, wide, None, keepdims)
+    return out if wide is dtype else out.astype(dtype, copy=False)
 
 
 def _sum_dtype(dtype: DType) -> DType:
@@ -38,7 +39,9 @@ def _sum_dtype(dtype: DType) -> DType:
 
 
 def _sum_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
-    return broadcast_to(g if keepdims else _keep(g, x.shape, axis), shape=x.shape)
+    if not keepdims and len(axis) < len(x.shape):
+        g = _keep(g, x.shape, axis)
+    return broadcast_to(g, shape=x.shape)
 
 
 sum_: Row = row("sum", _sum_ref, reduction("sum", "bifc", _sum_dtype), vjp=(_sum_vjp,), linear=True)
@@ -123,11 +126,12 @@ def _search_rule(op: str) -> Any:
     return rule
 
 
+_INDEX = "the result is an index, an integer"
 argmax: Row = row(
-    "argmax", lambda xp, x, *, axis: xp.argmax(x, axis=axis), _search_rule("argmax"), why="an index"
+    "argmax", lambda xp, x, *, axis: xp.argmax(x, axis=axis), _search_rule("argmax"), why=_INDEX
 )
 argmin: Row = row(
-    "argmin", lambda xp, x, *, axis: xp.argmin(x, axis=axis), _search_rule("argmin"), why="an index"
+    "argmin", lambda xp, x, *, axis: xp.argmin(x, axis=axis), _search_rule("argmin"), why=_INDEX
 )
 
 # ----- truth -----
