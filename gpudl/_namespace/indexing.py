@@ -11,7 +11,7 @@ from ..autograd import Node, Variable
 from ..autograd.apply import apply
 from ..autograd.tape import record
 from ..autograd.writes import check_writable, wrote
-from ..dtypes import kind
+from ..dtypes import kind, promote_scalar
 from ..errors import ArgumentTypeError, GradError, IndexRangeError, ShapeError
 from ..ops import index as ops
 from ..ops import shape as shape_ops
@@ -82,7 +82,10 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     """`x[key] = value`, in place. In recorded code `x` becomes a new node of the tape."""
     template, arrays = parse("setitem", key)
     shape = ops.indexed_shape("setitem", x.shape, template, tuple(a.data for a in arrays))
-    v = scalar("setitem", value, x.dtype, x) if is_weak(value) else tensor_of("setitem", value)
+    if is_weak(value):
+        v = scalar("setitem", value, promote_scalar(x.dtype, value), x)
+    else:
+        v = tensor_of("setitem", value)
     if kind(v.dtype) > kind(x.dtype):
         raise ArgumentTypeError(
             "setitem", f"{v.dtype.name} values into a tensor of {x.dtype.name}",
@@ -99,7 +102,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         _refuse_repeats(x, template, arrays)
     node: Node | None = None
     if recorded:
-        node = record(ops.index_put, (x, v, *arrays), {"key": template}, (x.data,))
+        node = record(ops.index_put, (x, v, *arrays), {"key": template}, x.data)
     values = v.data
     if np.may_share_memory(x.data, values):
         values = values.copy()

@@ -74,10 +74,12 @@ def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out
         return _wrap_several(prim, inputs, params, out, some_node)
     if type(out) is not ndarray:
         out = normalize(out)
-    result = make(out)
-    if some_node is not None and prim.n_diff and state.recording:
-        node = result._node = record(prim, inputs, params, (out,))
-        if node is not None and prim.saves_out:
+    if some_node is None or not prim.n_diff or not state.recording:
+        result = make(out)
+    else:
+        node = record(prim, inputs, params, out)
+        result = make(out, node)
+        if prim.saves_out and node is not None:
             save_outputs(node, (result,))
     if prim.view:
         _note_view(inputs[0], result)
@@ -94,7 +96,7 @@ def _wrap_several(
     results = tuple([make(normalize(out)) for out in outs])
     if some_node is None or not state.recording or not prim.n_diff:
         return results
-    node = record(prim, inputs, params, [result.data for result in results])
+    node = record(prim, inputs, params, results[0].data)
     if node is None:
         return results
     if prim.n_diff == 1:

@@ -56,10 +56,11 @@ class Primitive:
     gradient), or one function with `joint=True`, `f(g, ys, needs, *xs, **params) -> tuple`, or
     one function for any number of inputs, `f(i, g, y, *xs, **params)`. What is not listed in
     `saves` (indices of inputs, "2:" for all from the third on, "y" for the result) reaches the
-    rule as a stand-in that only has `shape` and `dtype`. `fused` is a joint rule that may use
-    kernels without a gradient of their own; it runs exactly when the tape is not recording. `jvp`
-    and `batch` are the places for forward mode and vectorisation; `linear` and `elementwise` rows
-    derive them. `why` states the reason why a row has no gradient. `n_diff` of the `n_out`
+    rule as a stand-in that only has `shape` and `dtype`. In a `crossed` row, a product, each of
+    the first two inputs is saved only for the gradient of the other. `fused` is a joint rule that
+    may use kernels without a gradient of their own; it runs exactly when the tape is not
+    recording. `jvp` and `batch` are the places for forward mode and vectorisation; `linear` and
+    `elementwise` rows derive them. `why` states the reason why a row has no gradient. `n_diff` of the `n_out`
     results carry gradients, the first ones. `flops(*specs, **params)` counts floating-point
     operations, for profiles; elementwise rows count one an element.
     """
@@ -68,6 +69,7 @@ class Primitive:
         "batch",
         "broadcasts",
         "cpu",
+        "crossed",
         "elementwise",
         "flops",
         "fused",
@@ -83,7 +85,6 @@ class Primitive:
         "ref",
         "rule",
         "saves",
-        "saves_from",
         "saves_out",
         "view",
         "vjp",
@@ -107,6 +108,7 @@ class Primitive:
         n_diff: int | None = None,
         elementwise: bool = False,
         broadcasts: bool = False,
+        crossed: bool = False,
         linear: bool = False,
         view: bool = False,
         why: str | None = None,
@@ -116,9 +118,10 @@ class Primitive:
             raise AssertionError(f"{name}: a row has a gradient or a reason for none")
         self.name, self.ref, self.rule = name, ref, rule
         self.vjp, self.joint, self.fused, self.jvp, self.batch = vjp, joint, fused, jvp, batch
-        self.saves = tuple(i for i in saves if isinstance(i, int))
         ranges = [int(i[:-1]) for i in saves if isinstance(i, str) and i.endswith(":")]
-        self.saves_from = ranges[0] if ranges else None
+        self.saves: Sequence[int] = (
+            range(ranges[0], 1 << 30) if ranges else tuple(i for i in saves if isinstance(i, int))
+        )
         self.saves_out = "y" in saves
         self.kernel, self.n_out = kernel, n_out
         self.n_diff = 0 if vjp is None else 1 if n_diff is None else n_diff
@@ -128,7 +131,7 @@ class Primitive:
             linear,
             view,
         )
-        self.why, self.flops = why, flops
+        self.why, self.flops, self.crossed = why, flops, crossed
         self.pooled = isinstance(ref, Ufunc) and kernel is None and elementwise
         self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
         self.cpu = self._first_cpu_call

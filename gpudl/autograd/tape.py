@@ -9,6 +9,7 @@ order of their making.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from ..dtypes import is_inexact, kind
@@ -137,33 +138,40 @@ def new_leaf(shape: tuple[int, ...], dtype: Any) -> Node:
 
 
 def record(
-    prim: Primitive, inputs: Sequence[Variable], params: dict[str, Any], outs: Sequence[Any]
+    prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any], out: Any
 ) -> Node | None:
-    """The node of a result computed just now, or None if it carries no gradient."""
-    first = outs[0]
-    dtype = first.dtype
-    if kind(dtype) < 2:
+    """The node of the array `out`, computed just now, or None if it carries no gradient."""
+    dtype = out.dtype
+    if dtype.kind in "biu":
         return None
-    parents = tuple([x._node for x in inputs])
-    level = 1 << 30
-    for parent in parents:
-        if parent is not None and parent.level < level:
-            level = parent.level
-    for x in inputs:
+    parents: tuple[Node | None, ...]
+    if len(inputs) == 2:  # written out: this is most of what recording costs
+        x, y = inputs
+        a, b = parents = (x._node, y._node)
+        level = b.level if a is None else a.level if b is None or a.level < b.level else b.level
         if x._alias is not None:
             check_fresh(prim.name, x)
+        if y._alias is not None:
+            check_fresh(prim.name, y)
+    else:
+        parents = tuple([x._node for x in inputs])
+        level = min([parent.level for parent in parents if parent is not None])
+        for x in inputs:
+            if x._alias is not None:
+                check_fresh(prim.name, x)
     saves = prim.saves
     saved: tuple[Variable | None, ...] | None
-    if prim.saves_from is not None:
-        start = prim.saves_from
-        saved = tuple([x if i >= start else None for i, x in enumerate(inputs)])
-    elif not saves:
+    if not saves:
         saved = None
+    elif prim.crossed:
+        first = inputs[0] if parents[1] is not None else None
+        second = inputs[1] if parents[0] is not None else None
+        saved = (first, second) if len(inputs) == 2 else (first, second, *[None] * (len(inputs) - 2))
     elif len(saves) == len(inputs):
-        saved = tuple(inputs)
+        saved = inputs
     else:
         saved = tuple([x if i in saves else None for i, x in enumerate(inputs)])
-    return new_node(prim, params, parents, saved, first.shape, dtype, level)
+    return new_node(prim, params, parents, saved, out.shape, dtype, level)
 
 
 def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
@@ -222,13 +230,11 @@ def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
 def _saved_inputs(node: Node) -> Sequence[Any]:
     """What the rule sees as inputs: saved variables, and the parent nodes as stand-ins for the
     rest."""
-    parents = node.parents
-    assert parents is not None
-    saved = node.saved
-    if saved is None:
-        return parents
+    parents, saved = node.parents, node.saved
+    assert parents is not None and saved is not None
     inputs: list[Any] = []
-    for parent, x in zip(parents, saved, strict=True):
+    for i, x in enumerate(saved):
+        parent = parents[i]
         if x is None:
             inputs.append(parent)
             continue
@@ -241,10 +247,8 @@ def _saved_inputs(node: Node) -> Sequence[Any]:
 
 
 def _saved_result(node: Node) -> Any:
-    """What the rule sees as the result: rewrapped if it was saved, else the node as a stand-in."""
+    """What the rule sees as a saved result: its arrays, wrapped again."""
     kept = node.saved_out
-    if kept is None:
-        return node
     for _, storage in kept:
         if storage.write_time > node.seq:
             raise _stale(node, storage, "the result")
@@ -258,25 +262,23 @@ def _saved_result(node: Node) -> Any:
     )
 
 
-def _input_gradients(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[Any]:
+def _input_gradients(node: Node, g: Any, needs: Sequence[bool]) -> Sequence[Any]:
     """The gradients of a node's inputs, None where not needed."""
-    prim = node.prim
-    xs = _saved_inputs(node)
-    y = _saved_result(node)
+    prim, params = node.prim, node.params
+    xs: Any = node.parents if node.saved is None else _saved_inputs(node)
+    y = node if node.saved_out is None else _saved_result(node)
     if prim.fused is not None and not state.recording:
-        grads = prim.fused(g, y, needs, *xs, **node.params)
+        grads = prim.fused(g, y, needs, *xs, **params)
         if grads is not NotImplemented:
             return grads  # type: ignore[no-any-return]
     if prim.joint:
-        return prim.vjp(g, y, needs, *xs, **node.params)  # type: ignore[no-any-return]
+        return prim.vjp(g, y, needs, *xs, **params)  # type: ignore[no-any-return]
     rules = prim.vjp
     if callable(rules):  # one rule for any number of inputs
-        return [
-            rules(i, g, y, *xs, **node.params) if need else None for i, need in enumerate(needs)
-        ]
+        return [rules(i, g, y, *xs, **params) if need else None for i, need in enumerate(needs)]
     return [
-        rule(g, y, *xs, **node.params) if need and rule is not None else None
-        for rule, need in zip(rules, needs, strict=True)
+        rules[i](g, y, *xs, **params) if need and rules[i] is not None else None
+        for i, need in enumerate(needs)
     ]
 
 
@@ -296,13 +298,7 @@ def _reachable(roots: Sequence[Node]) -> list[Node]:
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    order = list(seen)
-    order.sort(key=_seq, reverse=True)
-    return order
-
-
-def _seq(node: Node) -> int:
-    return node.seq
+    return sorted(seen, key=attrgetter("seq"), reverse=True)
 
 
 def _run_hooks(node: Node, g: Any) -> Any:
@@ -402,24 +398,23 @@ def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:
     """Send the gradient `g` of one node to its parents."""
     parents = node.parents
     assert parents is not None
-    if node.prim is POISON:
+    prim = node.prim
+    if prim is POISON:
         raise_poisoned("backward", node)
-    if node.prim is PICK:
+    if prim is PICK:
         inbox.add_picked(node, g)
         return
-    if wanted is None:
-        needs = tuple([parent is not None for parent in parents])
-    else:
-        needs = tuple([parent in wanted for parent in parents])
-        if True not in needs:
-            return
+    needs = [parent is not None and (wanted is None or parent in wanted) for parent in parents]
+    if wanted is not None and True not in needs:
+        return
     grads = _input_gradients(node, g, needs)
     if node.extra is not None and node.extra.trace is not None:
         _check_anomaly(node, grads)
-    broadcasts = node.prim.broadcasts
-    for parent, grad, need in zip(parents, grads, needs, strict=True):
-        if grad is None or not need:
+    broadcasts = prim.broadcasts
+    for i, grad in enumerate(grads):
+        if grad is None or not needs[i]:
             continue
+        parent = parents[i]
         assert parent is not None
         if broadcasts and grad.data.shape != parent.shape:
             grad = _algebra.unbroadcast(grad, parent.shape)

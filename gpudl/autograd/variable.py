@@ -11,12 +11,13 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StaleValueError
-from .state import tick
+from .state import state, tick
 
 if TYPE_CHECKING:
     from .tape import Node
 
 Place = tuple[str, int]  # file and line
+_UNRECORDED: Place = ("code under no_grad", 0)
 
 
 def user_place() -> Place:
@@ -123,7 +124,8 @@ def storage_of(x: Variable) -> Storage:
 def share(base: Variable, view: Variable) -> None:
     """Note that `view` shares the memory of `base`."""
     storage = storage_of(base)
-    view._alias = Alias(storage, is_view=True, where=user_place())
+    where = user_place() if state.recording else _UNRECORDED
+    view._alias = Alias(storage, is_view=True, where=where)
     if view._node is None:
         storage.add_view(view)
 

@@ -74,6 +74,7 @@ multiply: Row = _binary(
     0,
     1,
     kinds="bifc",
+    crossed=True,
 )
 divide: Row = _binary(
     "divide",

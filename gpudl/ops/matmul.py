@@ -52,6 +52,7 @@ matmul: Row = row(
         lambda g, y, a, b: matmul(conj_of(swap(a)), g),
     ),
     saves=(0, 1),
+    crossed=True,
     broadcasts=True,
     flops=lambda a, b: 2 * math.prod(_matmul_rule(a, b).shape) * a.shape[-1],
 )
@@ -99,4 +100,4 @@ def _linear_vjp(i: int, g: Any, y: Any, x: Any, w: Any, *bias: Any) -> Any:
     return sum_(g, axis=tuple(range(g.ndim - 1)), keepdims=False)
 
 
-linear = row("linear", _linear_ref, _linear_rule, vjp=_linear_vjp, saves=(0, 1))
+linear = row("linear", _linear_ref, _linear_rule, vjp=_linear_vjp, saves=(0, 1), crossed=True)
