@@ -7,6 +7,7 @@ from ._activation import CELU as CELU
 from ._activation import ELU as ELU
 from ._activation import GELU as GELU
 from ._activation import GLU as GLU
+from ._activation import SELU as SELU
 from ._activation import Hardshrink as Hardshrink
 from ._activation import Hardsigmoid as Hardsigmoid
 from ._activation import Hardswish as Hardswish
@@ -18,9 +19,8 @@ from ._activation import Mish as Mish
 from ._activation import PReLU as PReLU
 from ._activation import ReLU as ReLU
 from ._activation import ReLU6 as ReLU6
-from ._activation import SELU as SELU
-from ._activation import SiLU as SiLU
 from ._activation import Sigmoid as Sigmoid
+from ._activation import SiLU as SiLU
 from ._activation import Softmax as Softmax
 from ._activation import Softmin as Softmin
 from ._activation import Softplus as Softplus
@@ -58,8 +58,8 @@ from ._loss import HingeEmbeddingLoss as HingeEmbeddingLoss
 from ._loss import HuberLoss as HuberLoss
 from ._loss import KLDivLoss as KLDivLoss
 from ._loss import L1Loss as L1Loss
-from ._loss import MSELoss as MSELoss
 from ._loss import MarginRankingLoss as MarginRankingLoss
+from ._loss import MSELoss as MSELoss
 from ._loss import NLLLoss as NLLLoss
 from ._loss import PoissonNLLLoss as PoissonNLLLoss
 from ._loss import SmoothL1Loss as SmoothL1Loss

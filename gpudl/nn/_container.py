@@ -12,7 +12,7 @@ from ._parameter import Parameter
 
 
 class _Ordered(Module):
-    """Entries under the names "0", "1", ... """
+    """Entries under the names "0", "1", ..."""
 
     _kind = CHILD
 
@@ -34,7 +34,9 @@ class _Ordered(Module):
         n = len(self)
         i = index.__index__() if hasattr(index, "__index__") else None
         if i is None or isinstance(index, bool):
-            raise ArgumentTypeError(type(self).__name__, f"{index!r} is no index", remedy="an integer or a slice")
+            raise ArgumentTypeError(
+                type(self).__name__, f"{index!r} is no index", remedy="an integer or a slice"
+            )
         if not -n <= i < n:
             raise IndexRangeError(type(self).__name__, f"index {i} of {n} entries")
         return i % n
@@ -131,7 +133,9 @@ class Sequential(_Ordered):
 
     def _like(self, values: list[Any]) -> Any:
         names = [name for name, kind in self._kinds.items() if kind == CHILD]
-        return Sequential({name: value for name in names if (value := self.__dict__[name]) in values})
+        return Sequential(
+            {name: value for name in names if (value := self.__dict__[name]) in values}
+        )
 
 
 class ModuleList(_Ordered):
@@ -149,7 +153,9 @@ class ModuleList(_Ordered):
             self.extend(modules)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotSupportedError(type(self).__name__, "a container is not called", remedy="call its entries")
+        raise NotSupportedError(
+            type(self).__name__, "a container is not called", remedy="call its entries"
+        )
 
 
 class ModuleDict(Module):
@@ -217,7 +223,9 @@ class ModuleDict(Module):
             del self[key]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotSupportedError("ModuleDict", "a container is not called", remedy="call its entries")
+        raise NotSupportedError(
+            "ModuleDict", "a container is not called", remedy="call its entries"
+        )
 
 
 class ParameterList(_Ordered):
@@ -242,10 +250,14 @@ class ParameterList(_Ordered):
         self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotSupportedError("ParameterList", "a container is not called", remedy="use its entries")
+        raise NotSupportedError(
+            "ParameterList", "a container is not called", remedy="use its entries"
+        )
 
     def extra_repr(self) -> str:
-        return "\n  ".join(f"({i}): Parameter of {p.dtype.name}{p.shape}" for i, p in enumerate(self))
+        return "\n  ".join(
+            f"({i}): Parameter of {p.dtype.name}{p.shape}" for i, p in enumerate(self)
+        )
 
     def __repr__(self) -> str:
         return f"ParameterList(\n  {self.extra_repr()}\n)" if len(self) else "ParameterList()"

@@ -31,13 +31,20 @@ class _ConvNd(Module):
     ) -> None:  # fmt: skip
         super().__init__()
         op, rank = type(self).__name__, self.rank
-        self.in_channels, self.out_channels = positive(op, "in_channels", in_channels), positive(op, "out_channels", out_channels)
+        self.in_channels, self.out_channels = (
+            positive(op, "in_channels", in_channels),
+            positive(op, "out_channels", out_channels),
+        )
         self.kernel_size = shapes.pair(op, "kernel_size", kernel_size, rank, low=1)
         self.stride = shapes.pair(op, "stride", stride, rank, low=1)
         self.dilation = shapes.pair(op, "dilation", dilation, rank, low=1)
         self.output_padding = shapes.pair(op, "output_padding", output_padding, rank, low=0)
         self.groups = positive(op, "groups", groups)
-        self.padding = padding if isinstance(padding, str) else shapes.pair(op, "padding", padding, rank, low=0)
+        self.padding = (
+            padding
+            if isinstance(padding, str)
+            else shapes.pair(op, "padding", padding, rank, low=0)
+        )
         self.padding_mode = padding_mode
         self._check(op)
         out, inner = self.out_channels, self.in_channels
@@ -49,14 +56,19 @@ class _ConvNd(Module):
     def _check(self, op: str) -> None:
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
-                op, f"{self.in_channels} and {self.out_channels} channels do not divide by groups={self.groups}"
+                op,
+                f"{self.in_channels} and {self.out_channels} channels do not divide by groups={self.groups}",
             )
         allowed = _MODES[:1] if self.transposed else _MODES
         if self.padding_mode not in allowed:
-            raise ArgumentError(op, f"padding_mode={self.padding_mode!r}", remedy=" or ".join(map(repr, allowed)))
+            raise ArgumentError(
+                op, f"padding_mode={self.padding_mode!r}", remedy=" or ".join(map(repr, allowed))
+            )
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid") or self.transposed:
-                raise ArgumentError(op, f"padding={self.padding!r}", remedy='integers, "same" or "valid"')
+                raise ArgumentError(
+                    op, f"padding={self.padding!r}", remedy='integers, "same" or "valid"'
+                )
             if self.padding == "same" and any(s != 1 for s in self.stride):
                 raise ArgumentError(op, 'padding="same" needs stride 1', stride=self.stride)
 
@@ -85,7 +97,9 @@ class _ConvNd(Module):
             "output_padding": (self.output_padding, (0,) * self.rank),
             "groups": (self.groups, 1),
         }
-        text += "".join(f", {name}={value}" for name, (value, usual) in rest.items() if value != usual)
+        text += "".join(
+            f", {name}={value}" for name, (value, usual) in rest.items() if value != usual
+        )
         if self.bias is None:
             text += ", bias=False"
         return text if self.padding_mode == "zeros" else f"{text}, padding_mode={self.padding_mode}"
@@ -107,7 +121,18 @@ class _Conv(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
 
@@ -193,7 +218,9 @@ class _ConvTranspose(_ConvNd):
         spatial = x.shape[-rank:]
         low = [
             (n - 1) * s - 2 * int(p) + d * (k - 1) + 1
-            for n, s, p, d, k in zip(spatial, self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+            for n, s, p, d, k in zip(
+                spatial, self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+            )
         ]
         extra = tuple(w - n for w, n in zip(wanted, low, strict=True))
         if any(not 0 <= e < s for e, s in zip(extra, self.stride, strict=True)):
@@ -216,7 +243,14 @@ class ConvTranspose1d(_ConvTranspose):
     def forward(self, input: Any, output_size: Any = None) -> Any:
         extra = self._output_padding(input, output_size)
         return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
         )
 
 
@@ -233,7 +267,14 @@ class ConvTranspose2d(_ConvTranspose):
     def forward(self, input: Any, output_size: Any = None) -> Any:
         extra = self._output_padding(input, output_size)
         return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
         )
 
 
@@ -250,5 +291,12 @@ class ConvTranspose3d(_ConvTranspose):
     def forward(self, input: Any, output_size: Any = None) -> Any:
         extra = self._output_padding(input, output_size)
         return F.conv_transpose3d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
         )

@@ -128,7 +128,8 @@ class _Watch:
                 grad_input = changed if isinstance(changed, tuple) else (changed,)
                 if len(grad_input) != self.count:
                     raise ArgumentTypeError(
-                        "full_backward_hook", f"returned {len(grad_input)} gradients for {self.count} inputs"
+                        "full_backward_hook",
+                        f"returned {len(grad_input)} gradients for {self.count} inputs",
                     )
         return grad_input
 

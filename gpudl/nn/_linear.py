@@ -50,13 +50,20 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         self.in_features = size("Linear", "in_features", in_features)
         self.out_features = size("Linear", "out_features", out_features)
         self.weight = parameter((self.out_features, self.in_features), dtype, device)
-        self.register_parameter("bias", parameter((self.out_features,), dtype, device) if bias else None)
+        self.register_parameter(
+            "bias", parameter((self.out_features,), dtype, device) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -90,8 +97,12 @@ class Bilinear(Module):
         self.in1_features = positive("Bilinear", "in1_features", in1_features)
         self.in2_features = positive("Bilinear", "in2_features", in2_features)
         self.out_features = positive("Bilinear", "out_features", out_features)
-        self.weight = parameter((self.out_features, self.in1_features, self.in2_features), dtype, device)
-        self.register_parameter("bias", parameter((self.out_features,), dtype, device) if bias else None)
+        self.weight = parameter(
+            (self.out_features, self.in1_features, self.in2_features), dtype, device
+        )
+        self.register_parameter(
+            "bias", parameter((self.out_features,), dtype, device) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -137,11 +148,15 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         if max_norm is not None or scale_grad_by_freq or sparse:
-            raise NotSupportedError("Embedding", "max_norm, scale_grad_by_freq and sparse are not there")
+            raise NotSupportedError(
+                "Embedding", "max_norm, scale_grad_by_freq and sparse are not there"
+            )
         self.num_embeddings = positive("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = positive("Embedding", "embedding_dim", embedding_dim)
         self.padding_idx = (
-            None if padding_idx is None else shapes.normalize_axis("Embedding", padding_idx, self.num_embeddings)
+            None
+            if padding_idx is None
+            else shapes.normalize_axis("Embedding", padding_idx, self.num_embeddings)
         )
         shape = (self.num_embeddings, self.embedding_dim)
         if _weight is None:
@@ -154,7 +169,9 @@ class Embedding(Module):
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     @classmethod
-    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+    def from_pretrained(
+        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None
+    ) -> Embedding:
         """A table with given rows (num_embeddings, embedding_dim), not trained unless `freeze` is False."""
         if embeddings.ndim != 2:
             raise ShapeError("from_pretrained", "needs a matrix", embeddings=embeddings)
@@ -206,7 +223,9 @@ class Unflatten(Module):
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         if isinstance(dim, str):
-            raise ArgumentError("Unflatten", "named axes are not there", remedy="the number of the axis")
+            raise ArgumentError(
+                "Unflatten", "named axes are not there", remedy="the number of the axis"
+            )
         self.dim = shapes.as_int("Unflatten", "dim", dim)
         self.unflattened_size = shapes.as_shape("Unflatten", unflattened_size, unknown=True)
 

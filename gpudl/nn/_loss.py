@@ -16,10 +16,14 @@ from .functional._loss import refuse
 class _Loss(Module):
     """A loss with a reduction; deprecated arguments of PyTorch must be None."""
 
-    def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:
+    def __init__(
+        self, size_average: None = None, reduce: None = None, reduction: str = "mean"
+    ) -> None:
         super().__init__()
         refuse(type(self).__name__, size_average, reduce)
-        if reduction not in ("mean", "sum", "none") and not (reduction == "batchmean" and isinstance(self, KLDivLoss)):
+        if reduction not in ("mean", "sum", "none") and not (
+            reduction == "batchmean" and isinstance(self, KLDivLoss)
+        ):
             raise bad_reduction(type(self).__name__, reduction)
         self.reduction = reduction
 
@@ -30,7 +34,11 @@ class _Weighted(_Loss):
     weight: Any
 
     def __init__(
-        self, weight: Any = None, size_average: None = None, reduce: None = None, reduction: str = "mean"
+        self,
+        weight: Any = None,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
@@ -89,7 +97,9 @@ class NLLLoss(_Weighted):
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, target: Any) -> Any:
-        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+        return F.nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
 
 
 class BCELoss(_Weighted):
@@ -165,7 +175,11 @@ class SmoothL1Loss(_Loss):
     """
 
     def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean", beta: float = 1.0
+        self,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+        beta: float = 1.0,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
@@ -200,7 +214,11 @@ class KLDivLoss(_Loss):
     """
 
     def __init__(
-        self, size_average: None = None, reduce: None = None, reduction: str = "mean", log_target: bool = False
+        self,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.log_target = log_target
@@ -230,7 +248,9 @@ class PoissonNLLLoss(_Loss):
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, input: Any, target: Any) -> Any:
-        return F.poisson_nll_loss(input, target, self.log_input, self.full, None, self.eps, None, self.reduction)
+        return F.poisson_nll_loss(
+            input, target, self.log_input, self.full, None, self.eps, None, self.reduction
+        )
 
 
 class GaussianNLLLoss(_Loss):
@@ -261,13 +281,19 @@ class CosineEmbeddingLoss(_Loss):
     """
 
     def __init__(
-        self, margin: float = 0.0, size_average: None = None, reduce: None = None, reduction: str = "mean"
+        self,
+        margin: float = 0.0,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
     def forward(self, input1: Any, input2: Any, target: Any) -> Any:
-        return F.cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)
+        return F.cosine_embedding_loss(
+            input1, input2, target, self.margin, reduction=self.reduction
+        )
 
 
 class MarginRankingLoss(_Loss):
@@ -279,7 +305,11 @@ class MarginRankingLoss(_Loss):
     """
 
     def __init__(
-        self, margin: float = 0.0, size_average: None = None, reduce: None = None, reduction: str = "mean"
+        self,
+        margin: float = 0.0,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
@@ -297,7 +327,11 @@ class HingeEmbeddingLoss(_Loss):
     """
 
     def __init__(
-        self, margin: float = 1.0, size_average: None = None, reduce: None = None, reduction: str = "mean"
+        self,
+        margin: float = 1.0,
+        size_average: None = None,
+        reduce: None = None,
+        reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
@@ -330,5 +364,12 @@ class TripletMarginLoss(_Loss):
 
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
         return F.triplet_margin_loss(
-            anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction
+            anchor,
+            positive,
+            negative,
+            self.margin,
+            self.p,
+            self.eps,
+            self.swap,
+            reduction=self.reduction,
         )

@@ -75,7 +75,13 @@ class Module:
     # ----- attributes -----
     def __setattr__(self, name: str, value: Any) -> None:
         kinds = self.__dict__.get("_kinds")
-        new = PARAMETER if isinstance(value, Parameter) else CHILD if isinstance(value, Module) else None
+        new = (
+            PARAMETER
+            if isinstance(value, Parameter)
+            else CHILD
+            if isinstance(value, Module)
+            else None
+        )
         if kinds is None:
             if new is not None:
                 raise MissingAttributeError(
@@ -109,7 +115,9 @@ class Module:
         """Add a parameter (or None, which holds its place) under `name`."""
         self._check_name("register_parameter", name)
         if param is not None and not isinstance(param, Parameter):
-            raise ArgumentTypeError("register_parameter", f"{name!r} is no gd.nn.Parameter", param=param)
+            raise ArgumentTypeError(
+                "register_parameter", f"{name!r} is no gd.nn.Parameter", param=param
+            )
         self._kinds[name] = PARAMETER
         object.__setattr__(self, name, param)
 
@@ -134,11 +142,17 @@ class Module:
 
     def _check_name(self, op: str, name: str) -> None:
         if "_kinds" not in self.__dict__:
-            raise MissingAttributeError(op, "the module is not set up", remedy="call super().__init__() first")
+            raise MissingAttributeError(
+                op, "the module is not set up", remedy="call super().__init__() first"
+            )
         if not isinstance(name, str) or not name or "." in name:
-            raise ArgumentError(op, f"{name!r} is no name", remedy="a string that is not empty and has no dot")
+            raise ArgumentError(
+                op, f"{name!r} is no name", remedy="a string that is not empty and has no dot"
+            )
         if name not in self._kinds and hasattr(self, name):
-            raise ArgumentError(op, f"the attribute {name!r} exists", remedy="another name, or `del` it first")
+            raise ArgumentError(
+                op, f"the attribute {name!r} exists", remedy="another name, or `del` it first"
+            )
 
     # ----- walking the tree -----
     def _own(self, kind: str) -> Iterator[tuple[str, Any]]:
@@ -181,7 +195,9 @@ class Module:
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         owners = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
         )
         for path, module in owners:
             for name, value in module._own(kind):
@@ -215,7 +231,11 @@ class Module:
         module: Module = self
         for part in target.split(".") if target else ():
             if module._kinds.get(part) != CHILD or module.__dict__[part] is None:
-                raise MissingAttributeError("get_submodule", f"{type(module).__name__} has no module {part!r}", target=target)
+                raise MissingAttributeError(
+                    "get_submodule",
+                    f"{type(module).__name__} has no module {part!r}",
+                    target=target,
+                )
             module = module.__dict__[part]
         return module
 
@@ -223,7 +243,9 @@ class Module:
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
         if owner._kinds.get(name) != kind:
-            raise MissingAttributeError(op, f"{type(owner).__name__} has no {kind} {name!r}", target=target)
+            raise MissingAttributeError(
+                op, f"{type(owner).__name__} has no {kind} {name!r}", target=target
+            )
         return owner.__dict__[name]
 
     def get_parameter(self, target: str) -> Parameter:
@@ -284,7 +306,9 @@ class Module:
                 dtype = target
         wanted = None if dtype is None else as_dtype(dtype, "to")
         if wanted is not None and not is_inexact(wanted):
-            raise ArgumentError("to", f"{wanted.name} is no dtype for parameters", remedy="a floating dtype")
+            raise ArgumentError(
+                "to", f"{wanted.name} is no dtype for parameters", remedy="a floating dtype"
+            )
         place = None if device is None else devices.device(device)
         for _, x in [*self.named_parameters(), *self.named_buffers()]:
             _convert(x, wanted, place)
@@ -318,7 +342,9 @@ class Module:
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
         """Parameters and persistent buffers by dotted name. They share memory with the module's and have no history."""
         out: dict[str, Tensor] = {}
-        for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
+        for path, module in self.named_modules(
+            prefix=prefix.removesuffix("."), remove_duplicate=False
+        ):
             for name, kind in module._kinds.items():
                 value = module.__dict__[name]
                 if kind != CHILD and value is not None and name not in module._transient:
@@ -326,7 +352,9 @@ class Module:
                     out[key] = value if keep_vars else value.detach()
         return out
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> LoadResult:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> LoadResult:
         """Copy values into the parameters and buffers, by name; values are tensors or arrays of any library.
 
         Everything is checked before anything changes. With `strict`, names must match exactly. With `assign` the values'
@@ -355,7 +383,9 @@ class Module:
         """Call `hook(module, args, output)` after `forward`; what it returns, if not None, replaces the output."""
         return self._ensure_hooks().add("post", hook, prepend, with_kwargs)
 
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
 
         Both are tuples with one entry per tensor among the positional arguments, and the results. What the hook
@@ -392,7 +422,9 @@ class Module:
 def _convert(x: Any, dtype: DType | None, device: devices.Device | None) -> None:
     """Change dtype and device of a parameter or buffer in place, its gradient too."""
     if not is_leaf(x._node):
-        raise GradError("to", "a computed tensor with history stands among the buffers", remedy="detach it", x=x)
+        raise GradError(
+            "to", "a computed tensor with history stands among the buffers", remedy="detach it", x=x
+        )
     changed = make(x.data)
     if device is not None:
         changed = changed.to_device(device)

@@ -43,9 +43,13 @@ class _BatchNorm(Module):
         self.register_parameter("weight", parameter((C,), dtype, device) if affine else None)
         self.register_parameter("bias", parameter((C,), dtype, device) if affine else None)
         track = self.track_running_stats
-        self.register_buffer("running_mean", zeros(C, dtype=dtype, device=device) if track else None)
+        self.register_buffer(
+            "running_mean", zeros(C, dtype=dtype, device=device) if track else None
+        )
         self.register_buffer("running_var", ones(C, dtype=dtype, device=device) if track else None)
-        self.register_buffer("num_batches_tracked", zeros((), dtype="int64", device=device) if track else None)
+        self.register_buffer(
+            "num_batches_tracked", zeros((), dtype="int64", device=device) if track else None
+        )
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -156,12 +160,16 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        entries = (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
+        entries = (
+            (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
+        )
         shape = self.normalized_shape = as_ints("LayerNorm", entries)
         self.eps, self.elementwise_affine = eps, bool(elementwise_affine)
         affine = self.elementwise_affine
         self.register_parameter("weight", parameter(shape, dtype, device) if affine else None)
-        self.register_parameter("bias", parameter(shape, dtype, device) if affine and bias else None)
+        self.register_parameter(
+            "bias", parameter(shape, dtype, device) if affine and bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -175,4 +183,6 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )

@@ -43,7 +43,13 @@ class MaxPool1d(_MaxPool):
 
     def forward(self, input: Any) -> Any:
         return F.max_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
 
@@ -59,7 +65,13 @@ class MaxPool2d(_MaxPool):
 
     def forward(self, input: Any) -> Any:
         return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
 
@@ -75,7 +87,13 @@ class MaxPool3d(_MaxPool):
 
     def forward(self, input: Any) -> Any:
         return F.max_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
 
@@ -94,11 +112,20 @@ class AvgPool1d(Module):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode, self.count_include_pad = padding, bool(ceil_mode), bool(count_include_pad)
+        self.padding, self.ceil_mode, self.count_include_pad = (
+            padding,
+            bool(ceil_mode),
+            bool(count_include_pad),
+        )
 
     def forward(self, input: Any) -> Any:
         return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
         )
 
     def extra_repr(self) -> str:
@@ -113,7 +140,11 @@ class _AvgPool(Module):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode, self.count_include_pad = padding, bool(ceil_mode), bool(count_include_pad)
+        self.padding, self.ceil_mode, self.count_include_pad = (
+            padding,
+            bool(ceil_mode),
+            bool(count_include_pad),
+        )
         self.divisor_override = divisor_override
 
     def extra_repr(self) -> str:

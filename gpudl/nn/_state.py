@@ -103,7 +103,9 @@ def _merged(params: Any) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
         if not isinstance(part, Mapping):
-            raise ArgumentTypeError("functional_call", f"params is a dict of tensors by name, not {part!r:.60}")
+            raise ArgumentTypeError(
+                "functional_call", f"params is a dict of tensors by name, not {part!r:.60}"
+            )
         merged.update(part)
     return merged
 
@@ -121,7 +123,9 @@ def _places(module: Module, params: dict[str, Any]) -> list[tuple[Module, str, A
             "functional_call", f"{type(module).__name__} has no {', '.join(map(repr, unknown))}",
             remedy="names as named_parameters() and named_buffers() give them",
         )  # fmt: skip
-    by_identity = {id(owned[name][2]): value for name, value in params.items() if owned[name][2] is not None}
+    by_identity = {
+        id(owned[name][2]): value for name, value in params.items() if owned[name][2] is not None
+    }
     places = []
     for key, (owner, name, original) in owned.items():
         if key in params:

@@ -60,7 +60,9 @@ def _target(op: str, tensor: Any) -> Any:
     if not isinstance(tensor, Variable):
         raise ArgumentTypeError(op, f"needs a tensor, not {tensor!r}")
     if not is_float(tensor.dtype):
-        raise DTypeError(op, f"does not fill {tensor.dtype.name}", remedy="a floating dtype", tensor=tensor)
+        raise DTypeError(
+            op, f"does not fill {tensor.dtype.name}", remedy="a floating dtype", tensor=tensor
+        )
     return tensor
 
 
@@ -80,25 +82,44 @@ def _fans(op: str, tensor: Any) -> tuple[int, int]:
     return tensor.shape[1] * window, tensor.shape[0] * window
 
 
-def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Any:
+def uniform_(
+    tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Any:
     """Fill with uniform numbers from [a, b)."""
     _target("uniform_", tensor)
-    return _write("uniform_", tensor, random.uniform(tensor.shape, float(a), float(b), **_options(tensor, generator)))
+    return _write(
+        "uniform_",
+        tensor,
+        random.uniform(tensor.shape, float(a), float(b), **_options(tensor, generator)),
+    )
 
 
-def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Any:
+def normal_(
+    tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Any:
     """Fill with normal numbers."""
     _target("normal_", tensor)
-    return _write("normal_", tensor, random.normal(tensor.shape, float(mean), float(std), **_options(tensor, generator)))
+    return _write(
+        "normal_",
+        tensor,
+        random.normal(tensor.shape, float(mean), float(std), **_options(tensor, generator)),
+    )
 
 
 def trunc_normal_(
-    tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
+    tensor: Any,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
 ) -> Any:
     """Fill with normal numbers of which only those in [a, b] occur, by the inverse of the distribution function."""
     _target("trunc_normal_", tensor)
     if not std > 0 or a > b:
-        raise ArgumentError("trunc_normal_", f"std={std}, a={a}, b={b}", remedy="std > 0 and a <= b")
+        raise ArgumentError(
+            "trunc_normal_", f"std={std}, a={a}, b={b}", remedy="std > 0 and a <= b"
+        )
     low, high = (0.5 * (1 + math.erf((edge - mean) / std / math.sqrt(2))) for edge in (a, b))
     drawn = random.uniform(tensor.shape, 2 * low - 1, 2 * high - 1, **_options(tensor, generator))
     value = activation.erfinv(drawn) * (std * math.sqrt(2)) + mean
@@ -129,7 +150,9 @@ def eye_(tensor: Any) -> Any:
     _target("eye_", tensor)
     if tensor.ndim != 2:
         raise ShapeError("eye_", "needs a matrix", tensor=tensor)
-    return _write("eye_", tensor, make_eye(*tensor.shape, dtype=tensor.dtype, device=devices.of(tensor.data)))
+    return _write(
+        "eye_", tensor, make_eye(*tensor.shape, dtype=tensor.dtype, device=devices.of(tensor.data))
+    )
 
 
 def dirac_(tensor: Any, groups: int = 1) -> Any:
@@ -174,7 +197,11 @@ def _kaiming_std(op: str, tensor: Any, a: float, mode: str, nonlinearity: str) -
 
 
 def kaiming_uniform_(
-    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Any,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Any:
     """Uniform numbers of variance gain^2 / fan; `a` is the slope of leaky_relu.
 
@@ -188,10 +215,16 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Any,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Any:
     """Normal numbers of variance gain^2 / fan; `a` is the slope of leaky_relu."""
-    return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
+    return normal_(
+        tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator
+    )
 
 
 def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None) -> Any:
@@ -203,7 +236,9 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None
         return tensor
     rows = tensor.shape[0]
     cols = tensor.data.size // rows
-    drawn = random.normal((rows, cols), dtype=float64, device=devices.of(tensor.data), generator=generator)
+    drawn = random.normal(
+        (rows, cols), dtype=float64, device=devices.of(tensor.data), generator=generator
+    )
     host = devices.of(drawn.data).to_host(drawn.data)
     q, r = np.linalg.qr(host if rows >= cols else host.T)
     q = q * np.sign(np.diagonal(r))
@@ -211,7 +246,9 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None
     return _write("orthogonal_", tensor, _from_host((gain * q).reshape(tensor.shape), tensor))
 
 
-def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Any:
+def sparse_(
+    tensor: Any, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Any:
     """Fill a matrix with normal numbers, a share `sparsity` of each column (rounded up) with zeros."""
     _target("sparse_", tensor)
     if tensor.ndim != 2:

@@ -36,7 +36,11 @@ def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
             axes = tuple(range(wide.ndim))
             if p == math.inf:
                 size = ew.absolute(wide)
-                parts.append(max_(size, axis=axes, keepdims=False) if x.data.size else sum_(size, axis=axes, keepdims=False))
+                parts.append(
+                    max_(size, axis=axes, keepdims=False)
+                    if x.data.size
+                    else sum_(size, axis=axes, keepdims=False)
+                )
             else:
                 term = ew.square(wide) if p == 2 else ew.absolute(wide) ** p
                 parts.append(sum_(term, axis=axes, keepdims=False))
@@ -66,9 +70,16 @@ def clip_grad_norm_(
     grads = _gradients("clip_grad_norm_", parameters)
     total = get_total_norm(grads, norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
-        raise ArgumentError("clip_grad_norm_", f"the norm of the gradients is {total.item()}", remedy="a smaller step")
+        raise ArgumentError(
+            "clip_grad_norm_",
+            f"the norm of the gradients is {total.item()}",
+            remedy="a smaller step",
+        )
     with no_grad():
-        factor = ew.minimum(number("clip_grad_norm_", "max_norm", max_norm) / (total + 1e-6), constant("clip", total, 1))
+        factor = ew.minimum(
+            number("clip_grad_norm_", "max_norm", max_norm) / (total + 1e-6),
+            constant("clip", total, 1),
+        )
         for grad in grads:
             overwrite("clip_grad_norm_", grad, grad * ew.cast(factor, dtype=grad.dtype))
     return total
@@ -105,5 +116,7 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     with no_grad():
         for p in params:
             part = vec.detach()[start : start + p.data.size]  # type: ignore[attr-defined]
-            overwrite("vector_to_parameters", p, reshape(part.astype(p.dtype, copy=False), shape=p.shape))
+            overwrite(
+                "vector_to_parameters", p, reshape(part.astype(p.dtype, copy=False), shape=p.shape)
+            )
             start += p.data.size

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 from ... import shapes
 from ..._namespace.convert import cast
@@ -13,7 +14,17 @@ from ...errors import ArgumentError, ArgumentTypeError, ShapeError
 from ...ops import activation as ops
 from ...ops import elementwise as ew
 from ...ops.shape import reshape
-from ._check import axis, axis_last, channel_shape, constant, number, real_float, same_dtype, tensor, undone
+from ._check import (
+    axis,
+    axis_last,
+    channel_shape,
+    constant,
+    number,
+    real_float,
+    same_dtype,
+    tensor,
+    undone,
+)
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
@@ -135,7 +146,9 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
         raise ArgumentError("softplus", "beta is 0", remedy="a positive number")
     scaled = x if b == 1 else x * b
     soft = ew.logaddexp(scaled, constant("softplus", x, 0))
-    return ew.where(scaled > number("softplus", "threshold", threshold), x, soft if b == 1 else soft * (1 / b))
+    return ew.where(
+        scaled > number("softplus", "threshold", threshold), x, soft if b == 1 else soft * (1 / b)
+    )
 
 
 def logsigmoid(input: Any) -> Any:
@@ -215,8 +228,8 @@ def glu(input: Any, dim: int = -1) -> Any:
     at = shapes.normalize_axis("glu", dim, x.ndim)
     n = x.shape[at]
     if n % 2:
-        raise ShapeError("glu", f"axis {dim} has the odd extent {n}", remedy="an even extent", input=x)
+        raise ShapeError(
+            "glu", f"axis {dim} has the odd extent {n}", remedy="an even extent", input=x
+        )
     lead = (slice(None),) * at
     return x[(*lead, slice(0, n // 2))] * ops.sigmoid(x[(*lead, slice(n // 2, n))])
-
-

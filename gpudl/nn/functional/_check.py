@@ -18,7 +18,9 @@ def tensor(op: str, x: Any, name: str = "input") -> Any:
     """`x`, which must be a tensor: functions of networks do not convert lists behind the user's back."""
     if isinstance(x, Variable):
         return x
-    raise ArgumentTypeError(op, f"{name} must be a tensor, not {type(x).__name__}", remedy="gd.asarray(...)")
+    raise ArgumentTypeError(
+        op, f"{name} must be a tensor, not {type(x).__name__}", remedy="gd.asarray(...)"
+    )
 
 
 def same_dtype(op: str, x: Any, **weights: Any) -> None:
@@ -37,7 +39,12 @@ def real_float(op: str, x: Any, name: str = "input") -> Any:
     """`x`, a tensor of a real floating dtype."""
     x = tensor(op, x, name)
     if kind(x.data.dtype) != 2:
-        raise DTypeError(op, f"{name} is {x.data.dtype.name}", remedy="a floating dtype: x.astype(gd.float32)", x=x)
+        raise DTypeError(
+            op,
+            f"{name} is {x.data.dtype.name}",
+            remedy="a floating dtype: x.astype(gd.float32)",
+            x=x,
+        )
     return x
 
 
@@ -148,5 +155,3 @@ def as_ints(op: str, values: Any) -> tuple[int, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise ArgumentTypeError(op, f"{values!r} is no sequence of integers")
     return tuple(shapes.as_int(op, "an entry", v) for v in values)
-
-

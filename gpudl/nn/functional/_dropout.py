@@ -38,7 +38,9 @@ def _feature_dropout(rank: int, input: Any, p: float, training: bool) -> Any:
     op = f"dropout{rank}d"
     x = real_float(op, input)
     if x.ndim not in (rank + 1, rank + 2):
-        raise ShapeError(op, f"needs (N, C, *spatial) or (C, *spatial) with {rank} spatial axes", input=x)
+        raise ShapeError(
+            op, f"needs (N, C, *spatial) or (C, *spatial) with {rank} spatial axes", input=x
+        )
     shape = (*x.shape[: x.ndim - rank], *(1,) * rank)
     return _dropped(op, x, _probability(op, p), training, shape)
 

@@ -8,7 +8,13 @@ from ... import shapes
 from ..._namespace.indexing import take
 from ..._namespace.manipulation import broadcast_arrays
 from ...dtypes import kind
-from ...errors import ArgumentError, ArgumentTypeError, IndexRangeError, NotSupportedError, ShapeError
+from ...errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    IndexRangeError,
+    NotSupportedError,
+    ShapeError,
+)
 from ...ops import elementwise as ew
 from ...ops import matmul as mm
 from ...ops.create import arange, device_of
@@ -37,9 +43,18 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """x1 @ weight[n] @ x2 + bias[n] for each n: (..., I), (..., J), (N, I, J) and (N,) give (..., N)."""
     a, b, w = tensor("bilinear", input1), tensor("bilinear", input2), tensor("bilinear", weight)
     same_dtype("bilinear", a, input2=b, weight=w, bias=bias)
-    if w.ndim != 3 or not a.ndim or a.shape[:-1] != b.shape[:-1] or (a.shape[-1], b.shape[-1]) != w.shape[1:]:
+    if (
+        w.ndim != 3
+        or not a.ndim
+        or a.shape[:-1] != b.shape[:-1]
+        or (a.shape[-1], b.shape[-1]) != w.shape[1:]
+    ):
         raise ShapeError(
-            "bilinear", "inputs are (..., I) and (..., J), weight (N, I, J)", input1=a, input2=b, weight=w
+            "bilinear",
+            "inputs are (..., I) and (..., J), weight (N, I, J)",
+            input1=a,
+            input2=b,
+            weight=w,
         )
     N, I, J = w.shape
     flat = reshape(permute(w, axes=(0, 2, 1)), shape=(N * J, I))
@@ -60,15 +75,21 @@ def embedding(
     """The rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient."""
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotSupportedError(
-            "embedding", "max_norm, scale_grad_by_freq and sparse are not there", remedy="leave them at their defaults"
+            "embedding",
+            "max_norm, scale_grad_by_freq and sparse are not there",
+            remedy="leave them at their defaults",
         )
     index, w = tensor("embedding", input), tensor("embedding", weight, "weight")
     if kind(index.data.dtype) != 1:
-        raise ArgumentTypeError("embedding", f"indices of dtype {index.dtype.name}", remedy="integers", input=index)
+        raise ArgumentTypeError(
+            "embedding", f"indices of dtype {index.dtype.name}", remedy="integers", input=index
+        )
     if w.ndim != 2:
         raise ShapeError("embedding", "weight is (V, D)", weight=w)
     if index.data.size and bool((index < 0).any()):
-        raise IndexRangeError("embedding", "a negative index", remedy=f"from 0 to {w.shape[0] - 1}", input=index)
+        raise IndexRangeError(
+            "embedding", "a negative index", remedy=f"from 0 to {w.shape[0] - 1}", input=index
+        )
     out = take(w, index, axis=0)
     if padding_idx is None:
         return out
@@ -80,7 +101,9 @@ def one_hot(tensor_: Any, num_classes: int = -1) -> Any:
     """Classes (...) as int64 (..., C) with a one at each class."""
     x = tensor("one_hot", tensor_)
     if kind(x.data.dtype) != 1:
-        raise ArgumentTypeError("one_hot", f"classes of dtype {x.dtype.name}", remedy="integers", input=x)
+        raise ArgumentTypeError(
+            "one_hot", f"classes of dtype {x.dtype.name}", remedy="integers", input=x
+        )
     if num_classes == -1 and x.data.size == 0:
         raise ArgumentError("one_hot", "no classes to count", remedy="num_classes=...")
     high = int(x.max()) + 1 if x.data.size else 0
@@ -128,7 +151,9 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     return sum_((a / na) * (b / nb), axis=(at,), keepdims=False)
 
 
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+def pairwise_distance(
+    x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Any:
     """The p-norm of x1 - x2 + eps along the last axis."""
     op = "pairwise_distance"
     a, b = common(op, tensor(op, x1, "x1"), tensor(op, x2, "x2"))

@@ -12,7 +12,17 @@ from ...ops import elementwise as ew
 from ...ops import loss as ops
 from ...ops.shape import expand, gather_axis, permute, reshape
 from ._activation import log_softmax
-from ._check import bad_reduction, common, constant, number, real_float, reduced, same_dtype, same_shape, tensor
+from ._check import (
+    bad_reduction,
+    common,
+    constant,
+    number,
+    real_float,
+    reduced,
+    same_dtype,
+    same_shape,
+    tensor,
+)
 
 
 def _classes_last(op: str, x: Any) -> Any:
@@ -29,7 +39,9 @@ def _labels(op: str, x: Any, target: Any) -> Any:
     """Labels for `x` (N, C, *d), which are (N, *d), flattened; and their shape."""
     wanted = (x.shape[0], *x.shape[2:]) if x.ndim > 1 else ()
     if kind(target.data.dtype) != 1:
-        raise ArgumentTypeError(op, f"labels of dtype {target.dtype.name}", remedy="integers", input=x, target=target)
+        raise ArgumentTypeError(
+            op, f"labels of dtype {target.dtype.name}", remedy="integers", input=x, target=target
+        )
     if target.shape != wanted:
         raise ShapeError(op, f"labels for this input are {wanted}", input=x, target=target)
     return reshape(target, shape=(shapes.count(op, wanted),))
@@ -39,17 +51,23 @@ def _class_weight(op: str, x: Any, weight: Any, classes: int) -> None:
     if weight is not None:
         same_dtype(op, x, weight=tensor(op, weight, "weight"))
         if weight.shape != (classes,):
-            raise ShapeError(op, f"weight is ({classes},), one entry per class", input=x, weight=weight)
+            raise ShapeError(
+                op, f"weight is ({classes},), one entry per class", input=x, weight=weight
+            )
 
 
-def _picked_weights(op: str, x: Any, labels: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
+def _picked_weights(
+    op: str, x: Any, labels: Any, weight: Any, ignore_index: int
+) -> tuple[Any, Any]:
     """Labels safe to index with, and the weight of each row, 0 where the label is `ignore_index`."""
     classes = x.shape[1]
     counts = labels != ignore_index
     safe = cast(ew.where(counts, labels, labels * 0), int64)
     if safe.data.size and (bool((safe < 0).any()) or bool((safe >= classes).any())):
         raise IndexRangeError(
-            op, f"a label outside 0 .. {classes - 1}", remedy=f"labels for {classes} classes, or ignore_index"
+            op,
+            f"a label outside 0 .. {classes - 1}",
+            remedy=f"labels for {classes} classes, or ignore_index",
         )
     counted = cast(counts, x.dtype)
     return safe, counted if weight is None else counted * gather_axis(weight, safe, axis=0)
@@ -123,7 +141,14 @@ def cross_entropy(
 
 
 def _weighted(
-    op: str, rows: Any, labels: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float, shape: Any
+    op: str,
+    rows: Any,
+    labels: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+    shape: Any,
 ) -> Any:
     logp = log_softmax(rows, 1)
     safe, weights = _picked_weights(op, rows, labels, weight, ignore_index)
@@ -134,7 +159,9 @@ def _weighted(
     return _gathered_mean(op, loss, weights, reduction, shape)
 
 
-def _with_probabilities(op: str, x: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> Any:
+def _with_probabilities(
+    op: str, x: Any, target: Any, weight: Any, reduction: str, smoothing: float
+) -> Any:
     same_shape(op, input=x, target=target)
     same_dtype(op, x, target=target)
     logp, p = log_softmax(_classes_last(op, x), 1), _classes_last(op, target)
@@ -146,12 +173,16 @@ def _with_probabilities(op: str, x: Any, target: Any, weight: Any, reduction: st
     loss = -(terms if weight is None else terms * weight).sum(axis=1)
     if reduction == "mean":
         return loss.sum() / loss.shape[0]
-    return _gathered_mean(op, loss, None, reduction, (x.shape[0], *x.shape[2:]) if x.ndim > 1 else ())
+    return _gathered_mean(
+        op, loss, None, reduction, (x.shape[0], *x.shape[2:]) if x.ndim > 1 else ()
+    )
 
 
 def refuse(op: str, size_average: Any, reduce: Any) -> None:
     if size_average is not None or reduce is not None:
-        raise ArgumentError(op, "size_average and reduce are not there", remedy='reduction="mean", "sum" or "none"')
+        raise ArgumentError(
+            op, "size_average and reduce are not there", remedy='reduction="mean", "sum" or "none"'
+        )
 
 
 # ----- two classes -----
@@ -179,7 +210,9 @@ def binary_cross_entropy(
     x, t = common(op, real_float(op, input), tensor(op, target, "target"))
     same_shape(op, input=x, target=t)
     if x.data.size and not bool(((x >= 0) & (x <= 1)).all()):
-        raise ArgumentError(op, "probabilities outside [0, 1]", remedy="binary_cross_entropy_with_logits", input=x)
+        raise ArgumentError(
+            op, "probabilities outside [0, 1]", remedy="binary_cross_entropy_with_logits", input=x
+        )
     loss = -(t * _bounded_log(op, x) + (1 - t) * _bounded_log(op, 1 - x))
     return reduced(op, _rescaled(op, loss, weight), reduction)
 
@@ -204,7 +237,9 @@ def binary_cross_entropy_with_logits(
         soft = soft * (t * (pos_weight - 1) + 1)
     loss = (1 - t) * x + soft
     if loss.shape != x.shape:
-        raise ShapeError(op, "pos_weight does not broadcast to the input", input=x, pos_weight=pos_weight)
+        raise ShapeError(
+            op, "pos_weight does not broadcast to the input", input=x, pos_weight=pos_weight
+        )
     return reduced(op, _rescaled(op, loss, weight), reduction)
 
 

@@ -27,10 +27,14 @@ def cosine_embedding_loss(
     """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1; x (N, D) or (D,), target (N,) or ()."""
     op = "cosine_embedding_loss"
     refuse(op, size_average, reduce)
-    a, b, t = common(op, tensor(op, input1, "input1"), tensor(op, input2, "input2"), tensor(op, target, "target"))
+    a, b, t = common(
+        op, tensor(op, input1, "input1"), tensor(op, input2, "input2"), tensor(op, target, "target")
+    )
     same_shape(op, input1=a, input2=b)
     if a.ndim not in (1, 2) or t.shape != a.shape[:-1]:
-        raise ShapeError(op, "inputs are (N, D) and target (N,), or (D,) and ()", input1=a, input2=b, target=t)
+        raise ShapeError(
+            op, "inputs are (N, D) and target (N,), or (D,) and ()", input1=a, input2=b, target=t
+        )
     at = (a.ndim - 1,)
     dot = sum_(a * b, axis=at, keepdims=False)
     na, nb = (sum_(ew.square(x), axis=at, keepdims=False) + _COSINE_EPS for x in (a, b))
@@ -53,7 +57,9 @@ def margin_ranking_loss(
     """max(0, -target (x1 - x2) + margin)."""
     op = "margin_ranking_loss"
     refuse(op, size_average, reduce)
-    a, b, t = common(op, tensor(op, input1, "input1"), tensor(op, input2, "input2"), tensor(op, target, "target"))
+    a, b, t = common(
+        op, tensor(op, input1, "input1"), tensor(op, input2, "input2"), tensor(op, target, "target")
+    )
     same_shape(op, input1=a, input2=b, target=t)
     return reduced(op, clamp_min(op, t * (b - a) + number(op, "margin", margin), 0), reduction)
 
@@ -92,7 +98,12 @@ def triplet_margin_loss(
     """max(0, |a - p| - |a - n| + margin); with `swap` the negative distance is the smaller of those to a and to p."""
     op = "triplet_margin_loss"
     refuse(op, size_average, reduce)
-    a, q, n = common(op, tensor(op, anchor, "anchor"), tensor(op, positive, "positive"), tensor(op, negative, "negative"))
+    a, q, n = common(
+        op,
+        tensor(op, anchor, "anchor"),
+        tensor(op, positive, "positive"),
+        tensor(op, negative, "negative"),
+    )
     if not a.ndim == q.ndim == n.ndim:
         raise ShapeError(op, "the inputs differ in rank", anchor=a, positive=q, negative=n)
     a, q, n = broadcast_arrays(a, q, n)

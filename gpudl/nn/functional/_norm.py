@@ -41,10 +41,17 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(op, "needs at least two axes: (N, C, *spatial)", input=x)
     C = x.shape[1]
-    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    given = {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "weight": weight,
+        "bias": bias,
+    }
     for name, value in given.items():
         if value is not None and value.shape != (C,):
-            raise ShapeError(op, f"{name} is ({C},), one entry per channel", input=x, **{name: value})
+            raise ShapeError(
+                op, f"{name} is ({C},), one entry per channel", input=x, **{name: value}
+            )
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError(op, "evaluation needs running statistics", remedy="training=True")
@@ -52,7 +59,10 @@ def batch_norm(
     count = shapes.count(op, (x.shape[0], *x.shape[2:]))
     if count <= 1:
         raise ShapeError(
-            op, "one value per channel has no spread to train on", remedy="a larger batch, or model.eval()", input=x
+            op,
+            "one value per channel has no spread to train on",
+            remedy="a larger batch, or model.eval()",
+            input=x,
         )
     w = _filled(x, C, 1) if weight is None else weight
     b = _filled(x, C, 0) if bias is None else bias
@@ -95,7 +105,9 @@ def layer_norm(
     op = "layer_norm"
     x = real_float(op, input)
     same_dtype(op, x, weight=weight, bias=bias)
-    shape = as_ints(op, (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape)
+    shape = as_ints(
+        op, (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
+    )
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(op, f"the last axes are not normalized_shape={shape}", input=x)
     for name, value in (("weight", weight), ("bias", bias)):

@@ -20,7 +20,11 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     x = tensor("pad", input)
     margins = as_ints("pad", pad)
     if len(margins) % 2 or len(margins) > 2 * x.ndim:
-        raise ShapeError("pad", f"{len(margins)} margins for {x.ndim} axes", remedy="a pair per axis, last axis first")
+        raise ShapeError(
+            "pad",
+            f"{len(margins)} margins for {x.ndim} axes",
+            remedy="a pair per axis, last axis first",
+        )
     if mode not in _MODES:
         raise ArgumentError("pad", f"mode={mode!r}", remedy=" or ".join(map(repr, _MODES)))
     pairs = [(margins[i], margins[i + 1]) for i in range(0, len(margins), 2)]
@@ -42,7 +46,9 @@ def _constant(x: Any, pairs: list[tuple[int, int]], value: float) -> Any:
         for n, (low, high) in zip(x.shape, pairs, strict=True):
             start, stop = max(-low, 0), n - max(-high, 0)
             if start > stop:
-                raise ShapeError("pad", f"margins ({low}, {high}) cut more than the axis of {n}", input=x)
+                raise ShapeError(
+                    "pad", f"margins ({low}, {high}) cut more than the axis of {n}", input=x
+                )
             key.append(slice(start, stop))
         x = x[tuple(key)]
         pairs = [(max(low, 0), max(high, 0)) for low, high in pairs]
@@ -54,10 +60,14 @@ def _constant(x: Any, pairs: list[tuple[int, int]], value: float) -> Any:
 def _mirrored(x: Any, at: int, low: int, high: int, mode: str) -> Any:
     n = x.shape[at]
     if low < 0 or high < 0:
-        raise NotSupportedError("pad", f"negative margins with mode={mode!r}", remedy="slice the tensor")
+        raise NotSupportedError(
+            "pad", f"negative margins with mode={mode!r}", remedy="slice the tensor"
+        )
     limit = {"reflect": n - 1, "circular": n, "replicate": 2**31}[mode]
     if max(low, high) > limit or n == 0:
-        raise ShapeError("pad", f"margins ({low}, {high}) with mode={mode!r} for an axis of {n}", input=x)
+        raise ShapeError(
+            "pad", f"margins ({low}, {high}) with mode={mode!r} for an axis of {n}", input=x
+        )
 
     def part(start: int, stop: int) -> Any:
         return x[(slice(None),) * at + (slice(start, stop),)]
@@ -66,7 +76,10 @@ def _mirrored(x: Any, at: int, low: int, high: int, mode: str) -> Any:
         return broadcast_to(part(i, i + 1), shape=(*x.shape[:at], width, *x.shape[at + 1 :]))
 
     if mode == "reflect":
-        front, back = flip(part(1, low + 1), axis=(at,)), flip(part(n - 1 - high, n - 1), axis=(at,))
+        front, back = (
+            flip(part(1, low + 1), axis=(at,)),
+            flip(part(n - 1 - high, n - 1), axis=(at,)),
+        )
     elif mode == "circular":
         front, back = part(n - low, n), part(0, high)
     else:

@@ -17,7 +17,9 @@ from ...shapes import as_int
 from ._check import axis_last, batched, constant, ints, real_float, unbatched, undone
 
 
-def _windows(op: str, rank: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
+def _windows(
+    op: str, rank: int, kernel_size: Any, stride: Any, padding: Any
+) -> tuple[Any, Any, Any]:
     kernel = ints(op, "kernel_size", kernel_size, rank, 1)
     steps = kernel if stride is None else ints(op, "stride", stride, rank, 1)
     return kernel, steps, ints(op, "padding", padding, rank, 0)
@@ -25,7 +27,14 @@ def _windows(op: str, rank: int, kernel_size: Any, stride: Any, padding: Any) ->
 
 # ----- max -----
 def _max_pool(
-    rank: int, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool
+    rank: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
 ) -> Any:
     op = f"max_pool{rank}d"
     x, added = batched(op, real_float(op, input), rank)
@@ -72,7 +81,12 @@ def _avg_pool(
     kernel, steps, pads = _windows(op, rank, kernel_size, stride, padding)
     include = bool(count_include_pad) or divisor_override is not None
     y = ops.avg_pool(
-        x, kernel=kernel, stride=steps, padding=pads, ceil_mode=bool(ceil_mode), count_include_pad=include
+        x,
+        kernel=kernel,
+        stride=steps,
+        padding=pads,
+        ceil_mode=bool(ceil_mode),
+        count_include_pad=include,
     )
     if divisor_override is not None:
         divisor = as_int(op, "divisor_override", divisor_override)
@@ -104,7 +118,9 @@ def avg_pool2d(
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Any:  # fmt: skip
     """The mean of each window of (N, C, H, W), or its sum over `divisor_override`."""
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def avg_pool3d(
@@ -112,15 +128,22 @@ def avg_pool3d(
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Any:  # fmt: skip
     """The mean of each window of (N, C, D, H, W), or its sum over `divisor_override`."""
-    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 # ----- to a given size -----
 def _sizes(op: str, output_size: Any, spatial: tuple[int, ...]) -> tuple[int, ...]:
-    entries = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * len(spatial)
+    entries = (
+        output_size if isinstance(output_size, (tuple, list)) else (output_size,) * len(spatial)
+    )
     if len(entries) != len(spatial):
         raise ShapeError(op, f"output_size has {len(entries)} entries for {len(spatial)} axes")
-    sizes = tuple(n if e is None else as_int(op, "output_size", e) for e, n in zip(entries, spatial, strict=True))
+    sizes = tuple(
+        n if e is None else as_int(op, "output_size", e)
+        for e, n in zip(entries, spatial, strict=True)
+    )
     if any(size < 1 for size in sizes):
         raise ArgumentError(op, f"output_size={output_size!r}", remedy="at least 1")
     return sizes
@@ -148,7 +171,12 @@ def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:
     if all(n % size == 0 for n, size in zip(spatial, sizes, strict=True)):
         kernel = tuple(n // size for n, size in zip(spatial, sizes, strict=True))
         y = ops.avg_pool(
-            x, kernel=kernel, stride=kernel, padding=(0,) * rank, ceil_mode=False, count_include_pad=True
+            x,
+            kernel=kernel,
+            stride=kernel,
+            padding=(0,) * rank,
+            ceil_mode=False,
+            count_include_pad=True,
         )
         return unbatched(y, added)
     for at, (n, size) in enumerate(zip(spatial, sizes, strict=True), start=2):
@@ -170,5 +198,3 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """(N, C, D, H, W) averaged to (N, C, *output_size); None keeps an extent."""
     return _adaptive_avg_pool(3, input, output_size)
-
-

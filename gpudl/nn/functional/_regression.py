@@ -18,7 +18,12 @@ def _pair(op: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def mse_loss(
-    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", weight: Any = None
+    input: Any,
+    target: Any,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Any:
     """(x - t)^2, times `weight` where given."""
     refuse("mse_loss", size_average, reduce)
@@ -27,10 +32,14 @@ def mse_loss(
         return reduced("mse_loss", ew.square(x - t), reduction)
     same_shape("mse_loss", input=x, weight=tensor("mse_loss", weight, "weight"))
     loss = ew.square(x - t) * weight
-    return loss.sum() / weight.sum() if reduction == "mean" else reduced("mse_loss", loss, reduction)
+    return (
+        loss.sum() / weight.sum() if reduction == "mean" else reduced("mse_loss", loss, reduction)
+    )
 
 
-def l1_loss(input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean") -> Any:
+def l1_loss(
+    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean"
+) -> Any:
     """|x - t|."""
     refuse("l1_loss", size_average, reduce)
     x, t = _pair("l1_loss", input, target)
@@ -38,7 +47,12 @@ def l1_loss(input: Any, target: Any, size_average: None = None, reduce: None = N
 
 
 def smooth_l1_loss(
-    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", beta: float = 1.0
+    input: Any,
+    target: Any,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Any:
     """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2."""
     op = "smooth_l1_loss"
@@ -50,10 +64,14 @@ def smooth_l1_loss(
     d = ew.absolute(x - t)
     if width == 0:
         return reduced(op, d, reduction)
-    return reduced(op, ew.where(d < width, ew.square(d) * (0.5 / width), d - 0.5 * width), reduction)
+    return reduced(
+        op, ew.where(d < width, ew.square(d) * (0.5 / width), d - 0.5 * width), reduction
+    )
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+def huber_loss(
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> Any:
     """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), times `weight` where given."""
     op = "huber_loss"
     width = number(op, "delta", delta)
@@ -65,7 +83,11 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     if weight is None:
         return reduced(op, loss, reduction)
     same_shape(op, input=x, weight=tensor(op, weight, "weight"))
-    return (loss * weight).sum() / weight.sum() if reduction == "mean" else reduced(op, loss * weight, reduction)
+    return (
+        (loss * weight).sum() / weight.sum()
+        if reduction == "mean"
+        else reduced(op, loss * weight, reduction)
+    )
 
 
 def kl_div(
@@ -116,7 +138,12 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Any:
     """(log var + (x - t)^2 / var) / 2, with var at least `eps`; `full` adds log(2 pi) / 2.
 
@@ -130,7 +157,13 @@ def gaussian_nll_loss(
         if v.shape == x.shape[:-1]:
             v = v.reshape((*v.shape, 1))
         elif v.shape != (*x.shape[:-1], 1):
-            raise ShapeError(op, "var does not fit", remedy="the input's shape, or one value per row", input=x, var=v)
+            raise ShapeError(
+                op,
+                "var does not fit",
+                remedy="the input's shape, or one value per row",
+                input=x,
+                var=v,
+            )
     low = number(op, "eps", eps)
     if low <= 0:
         raise ArgumentError(op, f"eps is {eps}", remedy="a positive number")
