@@ -30,4 +30,6 @@ def pytest_terminal_summary(terminalreporter):
     if _counts:
         terminalreporter.section("counts")
         for what, (passed, total) in sorted(_counts.items()):
-            terminalreporter.write_line(f"{what}: {passed} / {total}" if total else f"{what}: {passed}")
+            terminalreporter.write_line(
+                f"{what}: {passed} / {total}" if total else f"{what}: {passed}"
+            )

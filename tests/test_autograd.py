@@ -131,7 +131,9 @@ def test_grad_leaves_dot_grad_alone():
     with pytest.raises(GradError, match="do not depend"):
         gd.autograd.grad(x * y, [x, z])
     assert gd.autograd.grad(x * y, [x, z], allow_unused=True)[1] is None
-    several = gd.autograd.grad([x * y, x * 3], x, [gd.ones(1, dtype=gd.float64), gd.full(1, 2.0, dtype=gd.float64)])
+    several = gd.autograd.grad(
+        [x * y, x * 3], x, [gd.ones(1, dtype=gd.float64), gd.full(1, 2.0, dtype=gd.float64)]
+    )
     close(several[0], [2.0 + 6.0])
 
 

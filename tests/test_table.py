@@ -78,7 +78,9 @@ def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
         expected = as_tuple(case.formula(*[np.asarray(wide(x)) for x in arrays], **case.params))
     if case.seen is not None:
         expected = tuple(x.data for x in seen(case, tensors(expected)))
-    specs = as_tuple(row.rule(*[a if a.dtype == bool else Spec(a.shape, a.dtype) for a in arrays], **case.params))
+    specs = as_tuple(
+        row.rule(*[a if a.dtype == bool else Spec(a.shape, a.dtype) for a in arrays], **case.params)
+    )
     scale = tolerances.largest(*arrays)
     before = [x.copy() for x in arrays]
     for grad in (False, True):
@@ -87,16 +89,23 @@ def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
         for i, (out, spec) in enumerate(zip(outs, specs, strict=True)):
             assert (out.shape, out.dtype) == (spec.shape, spec.dtype), "the shape rule disagrees"
             assert type(out.data) is np.ndarray
-            has_gradient = grad and row.vjp is not None and i < row.n_diff and kind(out.dtype) in "fc"
+            has_gradient = (
+                grad and row.vjp is not None and i < row.n_diff and kind(out.dtype) in "fc"
+            )
             reached = has_gradient and any(x.requires_grad for x in tensors(arrays, True))
             assert out.requires_grad == reached
         outs = seen(case, outs)
         for i, (out, want) in enumerate(zip(outs, expected, strict=True)):
             assert out.shape == np.shape(want)
             if kind(out.dtype) in "bi":
-                assert np.array_equal(out.data, np.asarray(want).astype(out.dtype)), (out.data, want)
+                assert np.array_equal(out.data, np.asarray(want).astype(out.dtype)), (
+                    out.data,
+                    want,
+                )
             else:
-                size = max(scale, tolerances.largest(np.asarray(want))) if len(expected) > 1 else scale
+                size = (
+                    max(scale, tolerances.largest(np.asarray(want))) if len(expected) > 1 else scale
+                )
                 error = tolerances.error(out.data, np.asarray(want), size)
                 assert error <= tolerances.tolerance(out.dtype), f"result {i}: error {error:.2e}"
     for x, y in zip(arrays, before, strict=True):
@@ -117,7 +126,11 @@ def test_forward(name, count):
     failures = []
     total = 0
     for dtype, layout in itertools.product(DTYPES, LAYOUTS):
-        cases = [case for case in CASES[name] if takes(case, dtype) and (case.repeats or layout != "broadcast")]
+        cases = [
+            case
+            for case in CASES[name]
+            if takes(case, dtype) and (case.repeats or layout != "broadcast")
+        ]
         if not cases:
             continue
         total += 1
@@ -127,7 +140,9 @@ def test_forward(name, count):
                 check_forward(name, case, arrays)
             except Exception as error:
                 shapes = [x.shape for x in arrays]
-                failures.append((dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}"))
+                failures.append(
+                    (dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}")
+                )
     passed = total - len({failure[:2] for failure in failures})
     count("table, forward: rows x dtypes x layouts", passed, total)
     assert not failures, "\n".join(map(str, failures[:8]))
@@ -137,7 +152,9 @@ def test_forward(name, count):
 def test_other_dtypes_are_refused(name):
     """A dtype that no case of the row takes raises a typed error, from the rule and from the call."""
     for dtype in DTYPES:
-        if any(takes(case, dtype) for case in CASES[name]) or all(op.dtype for op in CASES[name][0].operands):
+        if any(takes(case, dtype) for case in CASES[name]) or all(
+            op.dtype for op in CASES[name][0].operands
+        ):
             continue
         case = CASES[name][1]
         arrays = operands(case, dtype, "dense")
@@ -156,7 +173,9 @@ def inner(a: list[Any], b: list[Any]) -> float:
 
 
 def along(arrays: list[np.ndarray], direction: list[Any], step: float) -> list[np.ndarray]:
-    return [x if d is None else np.asarray(x + step * d) for x, d in zip(arrays, direction, strict=True)]
+    return [
+        x if d is None else np.asarray(x + step * d) for x, d in zip(arrays, direction, strict=True)
+    ]
 
 
 def given(parts: list[Any]) -> list[np.ndarray]:
@@ -176,7 +195,9 @@ class Derivatives:
     def values(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         return [y.data for y in self.results(tensors(arrays))]
 
-    def gradients(self, arrays: list[np.ndarray], ws: list[np.ndarray], create_graph: bool) -> tuple[list, list, list]:
+    def gradients(
+        self, arrays: list[np.ndarray], ws: list[np.ndarray], create_graph: bool
+    ) -> tuple[list, list, list]:
         xs = tensors(arrays, True)
         leaves = [x for x in xs if x.requires_grad]
         gs = tensors(ws, create_graph)
@@ -196,14 +217,20 @@ class Derivatives:
                 continue
             assert (g.shape, g.dtype) == (h.shape, h.dtype) == (x.shape, x.dtype)
             assert not g.requires_grad
-            assert tolerances.error(g.data, h.data, tolerances.largest(g.data, *ws)) < 1e-10, "fused and plain differ"
+            assert tolerances.error(g.data, h.data, tolerances.largest(g.data, *ws)) < 1e-10, (
+                "fused and plain differ"
+            )
             result.append(h.data)
         return result
 
     def second(self, arrays: list, ws: list, vs: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Gradients of <gradient, vs> with respect to the operands and to the gradients of the results."""
         found, leaves, gs = self.gradients(arrays, ws, True)
-        tied = [(g, make(v)) for g, v in zip(found, vs, strict=True) if g is not None and g.requires_grad]
+        tied = [
+            (g, make(v))
+            for g, v in zip(found, vs, strict=True)
+            if g is not None and g.requires_grad
+        ]
         zeros = [np.zeros(x.shape, x.dtype) for x in (*leaves, *gs)]
         if tied:
             seconds = gd.autograd.grad(
@@ -234,7 +261,9 @@ def directions(rng: np.random.Generator, arrays: list[np.ndarray]) -> list[list[
 
 
 def close(got: float, want: float, size: float, what: str) -> None:
-    assert abs(got - want) <= 2e-7 * max(abs(got), abs(want), size, 1e-3), f"{what}: {got} instead of {want}"
+    assert abs(got - want) <= 2e-7 * max(abs(got), abs(want), size, 1e-3), (
+        f"{what}: {got} instead of {want}"
+    )
 
 
 def check_derivatives(name: str, case: Case, dtype: np.dtype, layout: str) -> None:
@@ -258,7 +287,9 @@ def check_derivatives(name: str, case: Case, dtype: np.dtype, layout: str) -> No
 
         def slope(step: float, u: list[Any] = u) -> float:
             moved, _, _ = f.gradients(along(arrays, u, step), along(ws, qs, step), True)
-            return inner([v * 0 if g is None else g.data for g, v in zip(moved, vs, strict=True)], vs)
+            return inner(
+                [v * 0 if g is None else g.data for g, v in zip(moved, vs, strict=True)], vs
+            )
 
         by_steps = sum(c * slope(k * H) for k, c in STENCIL) / H
         close(inner(second_x, given(u)) + inner(second_w, qs), by_steps, size, "second derivative")
@@ -271,7 +302,9 @@ def test_derivatives(name, count):
     for dtype, layout in itertools.product((np.dtype("float64"), np.dtype("complex128")), LAYOUTS):
         cases = [case for case in CASES[name] if takes(case, dtype) and case.smooth]
         cases = [case for case in cases if (case.ties and case.repeats) or layout != "broadcast"]
-        cases = [case for case in cases if max(max(op.shape, default=1) for op in case.operands) < 1000]
+        cases = [
+            case for case in cases if max(max(op.shape, default=1) for op in case.operands) < 1000
+        ]
         if not cases:
             continue
         total += 1
@@ -280,7 +313,9 @@ def test_derivatives(name, count):
                 check_derivatives(name, case, dtype, layout)
             except Exception as error:
                 shapes = [op.shape for op in case.operands]
-                failures.append((dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}"))
+                failures.append(
+                    (dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}")
+                )
     passed = total - len({failure[:2] for failure in failures})
     count("table, first and second derivatives: rows x dtypes x layouts", passed, total)
     assert total, "a row with a gradient has a case where it exists"
