@@ -1,0 +1,215 @@
+"""The public contract: every name that others write against is listed once, with what brings it.
+
+A name is present, or waits for the piece of work that its entry names. A present name must
+resolve; a waiting one must not, so that whoever brings it moves its entry.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gpudl as gd
+
+# ----- the array API standard 2025.12: the main namespace and the two extensions -----
+CONSTANTS = "e inf nan newaxis pi"
+CREATION = (
+    "arange asarray empty empty_like eye from_dlpack full full_like linspace meshgrid ones "
+    "ones_like tril triu zeros zeros_like"
+)
+DTYPES = (
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128"
+)
+DTYPE_FUNCTIONS = "astype broadcast_arrays broadcast_to can_cast finfo iinfo isdtype result_type"
+ELEMENTWISE = (
+    "abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_left_shift "
+    "bitwise_invert bitwise_or bitwise_right_shift bitwise_xor ceil clip conj copysign cos "
+    "cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot imag isfinite "
+    "isinf isnan less less_equal log log1p log2 log10 logaddexp logical_and logical_not "
+    "logical_or logical_xor maximum minimum multiply negative nextafter not_equal positive "
+    "pow real reciprocal remainder round sign signbit sin sinh square sqrt subtract tan tanh "
+    "trunc"
+)
+LINEAR = "matmul matrix_transpose tensordot vecdot"
+MANIPULATION = (
+    "broadcast_shapes concat expand_dims flip moveaxis permute_dims repeat reshape roll "
+    "squeeze stack tile unstack"
+)
+SEARCHING = (
+    "argmax argmin argsort count_nonzero nonzero searchsorted sort take take_along_axis where"
+)
+SETS = "isin unique_all unique_counts unique_inverse unique_values"
+STATISTICS = "cumulative_prod cumulative_sum max mean min prod std sum var"
+UTILITY = "all any diff __array_api_version__ __array_namespace_info__"
+LINALG = (
+    "cholesky cross det diagonal eig eigh eigvals eigvalsh inv matmul matrix_norm "
+    "matrix_power matrix_rank matrix_transpose outer pinv qr slogdet solve svd svdvals "
+    "tensordot trace vecdot vector_norm"
+)
+FFT = "fft fftfreq fftn fftshift hfft ifft ifftn ifftshift ihfft irfft irfftn rfft rfftfreq rfftn"
+
+# NumPy's habits, the tensor, transforms, what people build with, devices, seeing inside
+BEYOND = (
+    "einsum bfloat16 float16 outer Tensor tensor Tensor.requires_grad Tensor.backward "
+    "Tensor.grad Tensor.retain_grad Tensor.register_hook Tensor.detach Tensor.numpy "
+    "Tensor.item Tensor.to Tensor.cpu Tensor.cuda Tensor.contiguous Tensor.reshape Tensor.T "
+    "Tensor.sum Tensor.__array_ufunc__ Tensor.__setitem__ no_grad enable_grad detect_anomaly "
+    "set_num_threads get_num_threads manual_seed Generator Generator.get_state "
+    "Generator.set_state grad value_and_grad vjp jacrev hessian checkpoint custom_vjp "
+    "nn.functional_call testing.gradcheck testing.gradgradcheck testing.assert_close "
+    "nn.Module nn.Sequential nn.ModuleList nn.ModuleDict nn.Linear nn.Conv1d nn.Conv2d "
+    "nn.Conv3d nn.ConvTranspose1d nn.ConvTranspose2d nn.ConvTranspose3d nn.BatchNorm1d "
+    "nn.BatchNorm2d nn.LayerNorm nn.Dropout nn.Flatten nn.MaxPool2d nn.AvgPool2d "
+    "nn.CrossEntropyLoss nn.MSELoss nn.functional nn.init optim.SGD optim.Adam optim.AdamW "
+    "optim.RMSprop optim.lr_scheduler data.Dataset data.DataLoader data.load_digits "
+    "data.load_mnist random.uniform random.normal random.integers random.permutation "
+    "random.bernoulli save load device default_device config show_config errors.GpudlError "
+    "profiler.profile profiler.record"
+)
+STANDARD: dict[str, str] = {
+    "": " ".join(
+        [
+            CONSTANTS,
+            CREATION,
+            DTYPES,
+            DTYPE_FUNCTIONS,
+            ELEMENTWISE,
+            LINEAR,
+            MANIPULATION,
+            SEARCHING,
+            SETS,
+            STATISTICS,
+            UTILITY,
+        ]
+    ),
+    "linalg.": LINALG,
+    "fft.": FFT,
+}
+# name -> the piece of work that brings it
+WAITING: dict[str, str] = {
+    "jit": "jit",
+    "vmap": "forward mode and vectorisation",
+    "jvp": "forward mode and vectorisation",
+    "jacfwd": "forward mode and vectorisation",
+    "kernel": "kernels of your own",
+    "cuda_kernel": "kernels of your own",
+    "numba_kernel": "kernels of your own",
+    "testing.check_kernel": "kernels of your own",
+    "cuda.is_available": "cuda device",
+}
+COMMANDS = {"info", "doctor", "train"}
+COMMANDS_WAITING = {
+    "sample": "language models",
+    "report": "training reports",
+    "kernels": "cuda kernels",
+    "bench": "benchmark suite",
+}
+DEVICES_WAITING = {"cuda:0": "cuda device", "emu": "emulated device"}
+
+
+def present() -> list[str]:
+    return BEYOND.split() + [
+        f"{prefix}{n}" for prefix, group in STANDARD.items() for n in group.split()
+    ]
+
+
+def resolve(name: str) -> Any:
+    value: Any = gd
+    path = "gpudl"
+    for part in name.split("."):
+        path = f"{path}.{part}"
+        try:
+            value = (
+                inspect.getattr_static(value, part)
+                if isinstance(value, type)
+                else getattr(value, part)
+            )
+        except AttributeError:
+            value = importlib.import_module(path)
+    return value
+
+
+def test_every_name_is_listed_once():
+    names = present()
+    assert len(names) == len(set(names))
+    assert not set(names) & set(WAITING)
+    assert len(names) > 200
+
+
+@pytest.mark.parametrize("name", present())
+def test_present(name):
+    resolve(name)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_waiting(name):
+    with pytest.raises((AttributeError, ImportError)):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", DEVICES_WAITING)
+def test_waiting_devices_say_so(name):
+    with pytest.raises(gd.errors.DeviceError, match=r"no .* device"):
+        gd.device(name)
+
+
+def test_commands():
+    from gpudl import cli
+
+    assert set(cli.COMMANDS) == COMMANDS
+    assert not COMMANDS & set(COMMANDS_WAITING)
+
+
+def test_the_program_is_installed():
+    script = shutil.which("gpudl", path=str(Path(sys.executable).parent))
+    if script is None:
+        pytest.skip("gpudl is imported from a folder, not installed: it has no program")
+    done = subprocess.run([script, "info"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# ----- signatures that the contract spells out -----
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tensor", "(data, dtype=None, device=None, requires_grad=False)"),
+        (
+            "Tensor.backward",
+            "(self, gradient=None, retain_graph=None, create_graph=False, inputs=None)",
+        ),
+        ("grad", "(f, argnums=0, has_aux=False)"),
+        ("hessian", "(f, argnums=0)"),
+        ("set_num_threads", "(n)"),
+        ("manual_seed", "(seed)"),
+    ],
+)
+def test_signatures(name, expected):
+    signature = inspect.signature(resolve(name))
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    positional = [
+        p.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for p in bare
+        if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is not p.empty
+    ]
+    shown = str(signature.replace(parameters=positional, return_annotation=signature.empty))
+    assert shown == expected
+
+
+def test_errors_are_also_pythons():
+    own = [cls for cls in vars(gd.errors).values() if isinstance(cls, type)]
+    own = [cls for cls in own if issubclass(cls, gd.errors.GpudlError)]
+    assert len(own) > 10
+    for cls in own:
+        python = [base for base in cls.__mro__ if base.__module__ == "builtins"]
+        assert python[0] is not Exception or cls is gd.errors.GpudlError, cls
+
+
+def test_types_are_shipped():
+    assert (Path(gd.__file__).parent / "py.typed").is_file()
