@@ -102,7 +102,9 @@ def _check_one(op: str, index: int, axis: int, extent: int) -> None:
 
 def _check_array(op: str, array: Any, axis: int, shape: Shape) -> None:
     if array.dtype.kind == "b":
-        if array.shape != shape[axis : axis + len(array.shape)]:
+        # The standard lets a mask have extent 0 where the array has not; it selects nothing.
+        fits = zip(array.shape, shape[axis : axis + len(array.shape)], strict=True)
+        if any(have not in (0, wanted) for have, wanted in fits):
             raise IndexRangeError(
                 op,
                 f"a mask of shape {array.shape} at axis {axis} of shape {shape}",
