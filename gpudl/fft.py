@@ -7,7 +7,7 @@ gives complex64, float64 complex128.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import devices, shapes
 from ._namespace.convert import cast, floating, tensor_of
@@ -17,6 +17,9 @@ from .errors import ArgumentError, ArgumentTypeError, ShapeError
 from .ops import create
 from .ops import elementwise as ew
 from .ops import fft as ops
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 __all__ = [
     "fft",
@@ -105,7 +108,7 @@ def _one(op: str, x: Any, axis: Any) -> tuple[Any, int]:
 
 
 # ----- complex -----
-def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The Fourier transform along `axis`.
 
     >>> import gpudl as gd
@@ -116,7 +119,7 @@ def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwar
     return _transform("fft", x, [n], [at], norm, False)
 
 
-def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of `fft`.
 
     >>> import gpudl as gd
@@ -127,7 +130,7 @@ def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return _transform("ifft", x, [n], [at], norm, True)
 
 
-def fftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def fftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
     """The Fourier transform along several axes (all by default), to lengths `s`.
 
     >>> import gpudl as gd
@@ -137,7 +140,7 @@ def fftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") 
     return _transform("fftn", tensor_of("fftn", x), s, axes, norm, False)
 
 
-def ifftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def ifftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
     """The inverse of `fftn`.
 
     >>> import gpudl as gd
@@ -148,7 +151,7 @@ def ifftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward")
 
 
 # ----- real -----
-def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The frequencies 0 to n // 2 of the Fourier transform of a real tensor; the others are their conjugates.
 
     >>> import gpudl as gd
@@ -160,7 +163,7 @@ def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return ops.rfft(_sized("rfft", x, at, n), axis=at, norm=norm)
 
 
-def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of `rfft`: real, of length `n`, by default 2 * (m - 1) for m frequencies.
 
     >>> import gpudl as gd
@@ -179,7 +182,7 @@ def _irfft(op: str, x: Any, n: Any, axis: Any, norm: Any) -> Any:
     return ops.irfft(_sized(op, x, at, length // 2 + 1), n=length, axis=at, norm=norm)
 
 
-def rfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def rfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
     """`rfft` along the last of `axes`, then `fft` along the others.
 
     >>> import gpudl as gd
@@ -194,7 +197,7 @@ def rfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward")
     return _transform("rfftn", out, lengths[:-1], order[:-1], norm, False)
 
 
-def irfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def irfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
     """The inverse of `rfftn`: `ifft` along all but the last of `axes`, then `irfft`.
 
     >>> import gpudl as gd
@@ -209,7 +212,7 @@ def irfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward"
     return _irfft("irfftn", out, lengths[-1], order[-1], norm)
 
 
-def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The real spectrum, of length `n`, of a signal whose later half is the mirrored conjugate of `x`.
 
     >>> import gpudl as gd
@@ -220,7 +223,7 @@ def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return _irfft("hfft", ew.conj_of(_complex("hfft", x)), n, axis, ops.OPPOSITE[norm])
 
 
-def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The inverse of `hfft`: n // 2 + 1 complex values.
 
     >>> import gpudl as gd
@@ -248,7 +251,7 @@ def _frequencies(op: str, n: Any, d: Any, dtype: Any, device: Any, half: bool) -
     return cast(k / (n * float(d)), wanted)
 
 
-def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of `fft`, for `n` samples `d` apart, (n,).
 
     >>> import gpudl as gd
@@ -258,7 +261,7 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None)
     return _frequencies("fftfreq", n, d, dtype, device, False)
 
 
-def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of `rfft`, for `n` samples `d` apart, (n // 2 + 1,).
 
     >>> import gpudl as gd
@@ -275,7 +278,7 @@ def _shifted(op: str, x: Any, axes: Any, sign: int) -> Any:
     return roll(x, tuple(moves), axis=order)
 
 
-def fftshift(x: Any, /, *, axes: Any = None) -> Any:
+def fftshift(x: Any, /, *, axes: Any = None) -> Tensor:
     """`x` with frequency 0 moved to the middle of `axes` (all by default).
 
     >>> import gpudl as gd
@@ -285,7 +288,7 @@ def fftshift(x: Any, /, *, axes: Any = None) -> Any:
     return _shifted("fftshift", x, axes, 1)
 
 
-def ifftshift(x: Any, /, *, axes: Any = None) -> Any:
+def ifftshift(x: Any, /, *, axes: Any = None) -> Tensor:
     """The inverse of `fftshift`.
 
     >>> import gpudl as gd

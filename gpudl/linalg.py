@@ -7,7 +7,7 @@ float, and half precisions are computed in float32. A matrix that has no inverse
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import devices, shapes
 from ._namespace.convert import cast, floating, pair, tensor_of
@@ -26,6 +26,9 @@ from .ops import linalg as ops
 from .ops import matmul as matmul_ops
 from .ops.reduce import sum_
 from .ops.shape import broadcast_to, expand, join, permute, reshape
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 __all__ = [
     "cholesky",
@@ -101,7 +104,7 @@ def _matrices(op: str, x: Any) -> Any:
 
 
 # ----- factorizations -----
-def cholesky(x: Any, /, *, upper: bool = False) -> Any:
+def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
     """The triangular L with `L @ L^H` equal to the positive definite `x`, lower, or its adjoint if `upper`.
 
     Reads the Hermitian part of `x`. Raises `ArgumentError` if `x` is not positive definite.
@@ -149,7 +152,7 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     return SVDResult(*ops.svd(_matrices("svd", x), full_matrices=bool(full_matrices)))
 
 
-def svdvals(x: Any, /) -> Any:
+def svdvals(x: Any, /) -> Tensor:
     """The singular values in decreasing order, (..., min(M, N)).
 
     >>> import gpudl as gd
@@ -171,7 +174,7 @@ def eigh(x: Any, /) -> EighResult:
     return EighResult(*ops.eigh(_matrices("eigh", x)))
 
 
-def eigvalsh(x: Any, /) -> Any:
+def eigvalsh(x: Any, /) -> Tensor:
     """The eigenvalues of the Hermitian part of `x`, increasing, (..., M).
 
     >>> import gpudl as gd
@@ -191,7 +194,7 @@ def eig(x: Any, /) -> EigResult:
     return EigResult(*ops.eig(_matrices("eig", x)))
 
 
-def eigvals(x: Any, /) -> Any:
+def eigvals(x: Any, /) -> Tensor:
     """The complex eigenvalues of square matrices, (..., M).
 
     >>> import gpudl as gd
@@ -202,7 +205,7 @@ def eigvals(x: Any, /) -> Any:
 
 
 # ----- inverses and determinants -----
-def inv(x: Any, /) -> Any:
+def inv(x: Any, /) -> Tensor:
     """The inverse of square matrices, (..., M, M).
 
     >>> import gpudl as gd
@@ -213,7 +216,7 @@ def inv(x: Any, /) -> Any:
     return ops.inv(_matrices("inv", x))
 
 
-def solve(x1: Any, x2: Any, /) -> Any:
+def solve(x1: Any, x2: Any, /) -> Tensor:
     """The y with `x1 @ y = x2`, for x1 (..., M, M) and x2 (M,) or (..., M, K).
 
     >>> import gpudl as gd
@@ -228,7 +231,7 @@ def solve(x1: Any, x2: Any, /) -> Any:
     return ops.solve(a, b)
 
 
-def det(x: Any, /) -> Any:
+def det(x: Any, /) -> Tensor:
     """The determinant of square matrices, (...). Its gradient needs an invertible matrix.
 
     >>> import gpudl as gd
@@ -248,7 +251,7 @@ def slogdet(x: Any, /) -> SlogdetResult:
     return SlogdetResult(*ops.slogdet(_matrices("slogdet", x)))
 
 
-def pinv(x: Any, /, *, rtol: Any = None) -> Any:
+def pinv(x: Any, /, *, rtol: Any = None) -> Tensor:
     """The Moore-Penrose inverse, (..., N, M); singular values up to `rtol` times the largest count as 0.
 
     `rtol` is max(M, N) times the epsilon of the dtype by default. The gradient is that of changes that keep the rank.
@@ -269,7 +272,7 @@ def _relative(op: str, x: Any, rtol: Any) -> Any:
     return cast(tensor_of(op, rtol), dtype)
 
 
-def matrix_rank(x: Any, /, *, rtol: Any = None) -> Any:
+def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     """How many singular values exceed `rtol` times the largest, (...), int64; `rtol` as in `pinv`.
 
     >>> import gpudl as gd
@@ -284,7 +287,7 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Any:
     return _sum(s > _max(s, axis=-1, keepdims=True) * expand(limit, axis=(limit.ndim,)), axis=-1)
 
 
-def matrix_power(x: Any, n: int, /) -> Any:
+def matrix_power(x: Any, n: int, /) -> Tensor:
     """The `n`-th power of square matrices, of the inverse if `n` is negative.
 
     >>> import gpudl as gd
@@ -312,7 +315,7 @@ def matrix_power(x: Any, n: int, /) -> Any:
 
 
 # ----- diagonals and products -----
-def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
     """Diagonal `offset` of the last two axes, as the last axis.
 
     >>> import gpudl as gd
@@ -331,7 +334,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return index_ops.take_items(x, i, j, key=(Ellipsis, index_ops.HOLE, index_ops.HOLE))
 
 
-def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     """The sum along diagonal `offset` of the last two axes.
 
     >>> import gpudl as gd
@@ -344,7 +347,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return _sum(diagonal(x, offset=offset), axis=-1)
 
 
-def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """The cross product of vectors of 3 along `axis`, the other axes broadcast.
 
     >>> import gpudl as gd
@@ -367,7 +370,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 # ----- norms -----
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
     """The `ord`-norm over `axis` (all by default), a real: 2, 1, any other number, inf, -inf, or 0 (how many are not 0).
 
     The gradient of the 2-norm at 0 is 0.
@@ -399,7 +402,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return sum_(size**ord, axis=axes, keepdims=keep) ** (1.0 / ord)
 
 
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     """A norm of matrices, a real: "fro", "nuc" (the sum of singular values), 2 or -2 (the largest, the smallest), 1, -1, inf or -inf.
 
     >>> import gpudl as gd
@@ -422,7 +425,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     return expand(out, axis=(out.ndim, out.ndim + 1)) if keep else out
 
 
-def norm(x: Any, /, ord: Any = None, *, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Any, /, ord: Any = None, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """NumPy's norm: of vectors along an axis, of matrices along two with `ord`, of all elements without either.
 
     >>> import gpudl as gd

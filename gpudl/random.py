@@ -176,7 +176,7 @@ def _number(op: str, name: str, value: Any) -> float:
 
 def bits(shape: Any, *, device: Any = None, generator: Generator | None = None) -> Tensor:
     """Random 32-bit words, uint32."""
-    return _draw("bits", ops.bits, shape, words_per_element("bits"), generator, device)  # type: ignore[no-any-return]
+    return _draw("bits", ops.bits, shape, words_per_element("bits"), generator, device)
 
 
 def uniform(
@@ -203,7 +203,7 @@ def uniform(
     )  # fmt: skip
     if (a, b) != (0.0, 1.0):
         out = out * (b - a) + a
-    return cast(out, wanted)  # type: ignore[no-any-return]
+    return cast(out, wanted)
 
 
 def normal(
@@ -231,7 +231,7 @@ def normal(
     )  # fmt: skip
     if (mu, sigma) != (0.0, 1.0):
         out = out * sigma + mu
-    return cast(out, wanted)  # type: ignore[no-any-return]
+    return cast(out, wanted)
 
 
 def integers(
@@ -264,7 +264,7 @@ def integers(
         "integers", ops.randint, shape, words_per_element("randint", span=b - a), generator, device,
         low=a, high=b,
     )  # fmt: skip
-    return cast(out, wanted)  # type: ignore[no-any-return]
+    return cast(out, wanted)
 
 
 def permutation(n: int, *, device: Any = None, generator: Generator | None = None) -> Tensor:
@@ -275,7 +275,7 @@ def permutation(n: int, *, device: Any = None, generator: Generator | None = Non
     [0, 1, 2, 3, 4]
     """
     count = shapes.as_int("permutation", "n", n)
-    return _draw(  # type: ignore[no-any-return]
+    return _draw(
         "permutation",
         ops.permutation,
         (count,),
@@ -298,4 +298,4 @@ def bernoulli(
     if not 0 <= chance <= 1:
         raise ArgumentError("bernoulli", f"p is {p}", remedy="from 0 to 1")
     drawn = uniform(shape, device=device, generator=generator)
-    return ew.less(drawn, ew.zero(drawn) + chance)  # type: ignore[no-any-return]
+    return ew.less(drawn, ew.zero(drawn) + chance)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +21,9 @@ KernelChoice = Literal["cuda", "numba", "library"]
 
 def _integer(low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
-        if isinstance(value, bool):
-            value = int(value)
-        digits = isinstance(value, int) or (isinstance(value, str) and len(value) < 24)
-        try:
-            number = int(value) if digits else None  # type: ignore[call-overload]
-        except ValueError:
-            number = None
+        number = int(value) if isinstance(value, int) else None
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,20}", value.strip()):
+            number = int(value)
         if number is None or not low <= number <= high:
             raise ValueError(f"an integer from {low} to {high}")
         return number

@@ -96,22 +96,22 @@ class Tensor(Variable):
     @property
     def T(self) -> Tensor:
         """The axes in reverse order, a view."""
-        return permute(self, axes=tuple(reversed(range(self.ndim))))  # type: ignore[no-any-return]
+        return permute(self, axes=tuple(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> Tensor:
         """The last two axes exchanged, a view."""
-        return manipulation.matrix_transpose(self)  # type: ignore[no-any-return]
+        return manipulation.matrix_transpose(self)
 
     @property
     def real(self) -> Tensor:
         """The real part."""
-        return ew.real(self)  # type: ignore[no-any-return]
+        return ew.real(self)
 
     @property
     def imag(self) -> Tensor:
         """The imaginary part."""
-        return ew.imag(self)  # type: ignore[no-any-return]
+        return ew.imag(self)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         if api_version is not None and api_version not in _API_VERSIONS:
@@ -208,7 +208,7 @@ class Tensor(Variable):
         """The same data without history; it shares the memory."""
         out = identity(make(self.data))
         share(self, out)
-        return out  # type: ignore[no-any-return]
+        return out
 
     # ----- to Python and other libraries -----
     def item(self) -> Any:
@@ -235,7 +235,7 @@ class Tensor(Variable):
             raise DeviceError(
                 "numpy", f"the tensor is on {self.device}", remedy="x.cpu().numpy()", x=self
             )
-        return self.data  # type: ignore[no-any-return]
+        return self.data
 
     def _host(self) -> np.ndarray[Any, Any]:
         return self.device.to_host(self.data)
@@ -277,7 +277,7 @@ class Tensor(Variable):
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
         """The tensor on another device."""
-        return creation.move(self, devices.device(device))  # type: ignore[no-any-return]
+        return creation.move(self, devices.device(device))
 
     def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """The tensor on another device, or with another dtype; itself if nothing changes."""
@@ -359,7 +359,7 @@ class Tensor(Variable):
         return _rebuild, (np.asarray(self._host(), order="C"), node is not None)
 
     def __copy__(self) -> Tensor:
-        return make(self.data, self._node)  # type: ignore[no-any-return]
+        return make(self.data, self._node)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not is_leaf(self._node):
@@ -374,107 +374,107 @@ class Tensor(Variable):
 
     # ----- arithmetic -----
     def __add__(self, other: Any) -> Tensor:
-        return _operate(ops.add, ew.add, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.add, ew.add, self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return _operate(ops.add, ew.add, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.add, ew.add, other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return _operate(ops.subtract, ew.subtract, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.subtract, ew.subtract, self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _operate(ops.subtract, ew.subtract, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.subtract, ew.subtract, other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return _operate(ops.multiply, ew.multiply, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.multiply, ew.multiply, self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return _operate(ops.multiply, ew.multiply, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.multiply, ew.multiply, other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return ew.divide(self, other)  # type: ignore[no-any-return]
+            return ew.divide(self, other)
         return NotImplemented
 
     def __rtruediv__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return ew.divide(other, self)  # type: ignore[no-any-return]
+            return ew.divide(other, self)
         return NotImplemented
 
     def __floordiv__(self, other: Any) -> Tensor:
-        return _operate(ops.floor_divide, ew.floor_divide, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.floor_divide, ew.floor_divide, self, other)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
-        return _operate(ops.floor_divide, ew.floor_divide, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.floor_divide, ew.floor_divide, other, self)
 
     def __mod__(self, other: Any) -> Tensor:
-        return _operate(ops.remainder, ew.remainder, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.remainder, ew.remainder, self, other)
 
     def __rmod__(self, other: Any) -> Tensor:
-        return _operate(ops.remainder, ew.remainder, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.remainder, ew.remainder, other, self)
 
     def __pow__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return ew.pow(self, other)  # type: ignore[no-any-return]
+            return ew.pow(self, other)
         return NotImplemented
 
     def __rpow__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return ew.pow(other, self)  # type: ignore[no-any-return]
+            return ew.pow(other, self)
         return NotImplemented
 
     def __matmul__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return linear.matmul(self, other)  # type: ignore[no-any-return]
+            return linear.matmul(self, other)
         return NotImplemented
 
     def __rmatmul__(self, other: Any) -> Tensor:
         if isinstance(other, _OPERANDS):
-            return linear.matmul(other, self)  # type: ignore[no-any-return]
+            return linear.matmul(other, self)
         return NotImplemented
 
     def __neg__(self) -> Tensor:
-        return ops.negative(self)  # type: ignore[no-any-return]
+        return ops.negative(self)
 
     def __pos__(self) -> Tensor:
-        return ew.positive(self)  # type: ignore[no-any-return]
+        return ew.positive(self)
 
     def __abs__(self) -> Tensor:
-        return ops.absolute(self)  # type: ignore[no-any-return]
+        return ops.absolute(self)
 
     # ----- bits -----
     def __invert__(self) -> Tensor:
-        return ops.bitwise_invert(self)  # type: ignore[no-any-return]
+        return ops.bitwise_invert(self)
 
     def __and__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_and, ew.bitwise_and, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_and, ew.bitwise_and, self, other)
 
     def __rand__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_and, ew.bitwise_and, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_and, ew.bitwise_and, other, self)
 
     def __or__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_or, ew.bitwise_or, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_or, ew.bitwise_or, self, other)
 
     def __ror__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_or, ew.bitwise_or, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_or, ew.bitwise_or, other, self)
 
     def __xor__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_xor, ew.bitwise_xor, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_xor, ew.bitwise_xor, self, other)
 
     def __rxor__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_xor, ew.bitwise_xor, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_xor, ew.bitwise_xor, other, self)
 
     def __lshift__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_left_shift, ew.bitwise_left_shift, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_left_shift, ew.bitwise_left_shift, self, other)
 
     def __rlshift__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_left_shift, ew.bitwise_left_shift, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_left_shift, ew.bitwise_left_shift, other, self)
 
     def __rshift__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_right_shift, ew.bitwise_right_shift, self, other)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_right_shift, ew.bitwise_right_shift, self, other)
 
     def __rrshift__(self, other: Any) -> Tensor:
-        return _operate(ops.bitwise_right_shift, ew.bitwise_right_shift, other, self)  # type: ignore[no-any-return]
+        return _operate(ops.bitwise_right_shift, ew.bitwise_right_shift, other, self)
 
     # ----- comparisons -----
     def __eq__(self, other: Any) -> Any:
@@ -511,49 +511,49 @@ class Tensor(Variable):
         return self
 
     def __iadd__(self, other: Any) -> Tensor:
-        return self._write("iadd", self + other)  # type: ignore[no-any-return]
+        return self._write("iadd", self + other)
 
     def __isub__(self, other: Any) -> Tensor:
-        return self._write("isub", self - other)  # type: ignore[no-any-return]
+        return self._write("isub", self - other)
 
     def __imul__(self, other: Any) -> Tensor:
-        return self._write("imul", self * other)  # type: ignore[no-any-return]
+        return self._write("imul", self * other)
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return self._write("itruediv", self / other)  # type: ignore[no-any-return]
+        return self._write("itruediv", self / other)
 
     def __ifloordiv__(self, other: Any) -> Tensor:
-        return self._write("ifloordiv", self // other)  # type: ignore[no-any-return]
+        return self._write("ifloordiv", self // other)
 
     def __imod__(self, other: Any) -> Tensor:
-        return self._write("imod", self % other)  # type: ignore[no-any-return]
+        return self._write("imod", self % other)
 
     def __ipow__(self, other: Any) -> Tensor:
-        return self._write("ipow", self**other)  # type: ignore[no-any-return]
+        return self._write("ipow", self**other)
 
     def __imatmul__(self, other: Any) -> Tensor:
-        return self._write("imatmul", self @ other)  # type: ignore[no-any-return]
+        return self._write("imatmul", self @ other)
 
     def __iand__(self, other: Any) -> Tensor:
-        return self._write("iand", self & other)  # type: ignore[no-any-return]
+        return self._write("iand", self & other)
 
     def __ior__(self, other: Any) -> Tensor:
-        return self._write("ior", self | other)  # type: ignore[no-any-return]
+        return self._write("ior", self | other)
 
     def __ixor__(self, other: Any) -> Tensor:
-        return self._write("ixor", self ^ other)  # type: ignore[no-any-return]
+        return self._write("ixor", self ^ other)
 
     def __ilshift__(self, other: Any) -> Tensor:
-        return self._write("ilshift", self << other)  # type: ignore[no-any-return]
+        return self._write("ilshift", self << other)
 
     def __irshift__(self, other: Any) -> Tensor:
-        return self._write("irshift", self >> other)  # type: ignore[no-any-return]
+        return self._write("irshift", self >> other)
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrite the elements with those of `source`, broadcast and cast to this tensor, which
         is returned."""
         source = convert.cast(convert.tensor_of("copy_", source), self.dtype)
-        return self._write("copy_", manipulation.broadcast_to(source, self.shape))  # type: ignore[no-any-return]
+        return self._write("copy_", manipulation.broadcast_to(source, self.shape))
 
     def zero_(self) -> Tensor:
         """Set all elements to 0."""
@@ -566,7 +566,7 @@ class Tensor(Variable):
 
     # ----- indexing -----
     def __getitem__(self, key: Any) -> Tensor:
-        return indexing.getitem(self, key)  # type: ignore[no-any-return]
+        return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         indexing.setitem(self, key, value)
@@ -574,12 +574,12 @@ class Tensor(Variable):
     # ----- shape -----
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one entry may be -1."""
-        return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+        return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order, a view."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
-        return manipulation.permute_dims(self, order)  # type: ignore[no-any-return]
+        return manipulation.permute_dims(self, order)
 
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order (reversed by default), as in NumPy. To exchange two axes:
@@ -598,33 +598,33 @@ class Tensor(Variable):
         i, j = (normalize_axis("swapaxes", axis, self.ndim) for axis in (axis1, axis2))
         order = list(range(self.ndim))
         order[i], order[j] = j, i
-        return permute(self, axes=tuple(order))  # type: ignore[no-any-return]
+        return permute(self, axes=tuple(order))
 
     def squeeze(self, axis: Any = None) -> Tensor:
         """Without axes of extent 1 (all, or those given)."""
         if axis is None:
             axis = tuple(i for i, n in enumerate(self.shape) if n == 1)
-        return manipulation.squeeze(self, axis)  # type: ignore[no-any-return]
+        return manipulation.squeeze(self, axis)
 
     def unsqueeze(self, axis: int) -> Tensor:
         """With a new axis of extent 1 at the position `axis`."""
-        return manipulation.expand_dims(self, axis=axis)  # type: ignore[no-any-return]
+        return manipulation.expand_dims(self, axis=axis)
 
     def flatten(self, start: int = 0, end: int = -1) -> Tensor:
         """The axes from `start` to `end`, both included, as one."""
         if not self.ndim:
-            return reshape(self, shape=(1,))  # type: ignore[no-any-return]
+            return reshape(self, shape=(1,))
         i, j = (normalize_axis("flatten", axis, self.ndim) for axis in (start, end))
         n = int(np.prod(self.shape[i : j + 1], dtype=np.int64))
-        return reshape(self, shape=(*self.shape[:i], n, *self.shape[j + 1 :]))  # type: ignore[no-any-return]
+        return reshape(self, shape=(*self.shape[:i], n, *self.shape[j + 1 :]))
 
     def ravel(self) -> Tensor:
         """All elements along one axis."""
-        return reshape(self, shape=(self.size,))  # type: ignore[no-any-return]
+        return reshape(self, shape=(self.size,))
 
     def repeat(self, repeats: Any, axis: Any = None) -> Tensor:
         """Each element repeated, as in NumPy. To lay copies side by side: `gd.tile`."""
-        return manipulation.repeat(self, repeats, axis=axis)  # type: ignore[no-any-return]
+        return manipulation.repeat(self, repeats, axis=axis)
 
     def view(self, *shape: Any) -> NoReturn:
         """Not there: `reshape` gives another shape, `astype` another dtype."""
@@ -638,19 +638,19 @@ class Tensor(Variable):
             return self
         out = copy_row(self)
         out.data = np.ascontiguousarray(self.data)
-        return out  # type: ignore[no-any-return]
+        return out
 
     def clone(self) -> Tensor:
         """A copy, with the graph."""
-        return copy_row(self)  # type: ignore[no-any-return]
+        return copy_row(self)
 
     def copy(self) -> Tensor:
         """A copy, with the graph."""
-        return copy_row(self)  # type: ignore[no-any-return]
+        return copy_row(self)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Tensor:
         """With another dtype."""
-        return creation.astype(self, dtype, copy=copy)  # type: ignore[no-any-return]
+        return creation.astype(self, dtype, copy=copy)
 
     def float(self) -> Tensor:
         """As float32."""
@@ -667,84 +667,84 @@ class Tensor(Variable):
     # ----- reductions -----
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
         """The sum over `axis`."""
-        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
         """The product over `axis`."""
-        return reductions.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The mean over `axis`."""
-        return reductions.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.mean(self, axis=axis, keepdims=keepdims)
 
     def var(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
         """The variance over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
-        return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)
 
     def std(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
         """The standard deviation over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
-        return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)
 
     def max(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The largest element over `axis`. PyTorch's `x.max(0)` also gives indices; here that is
         `argmax`."""
         _refuse_positional("max", positional)
-        return reductions.max(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The smallest element over `axis`. PyTorch's `x.min(0)` also gives indices; here that is
         `argmin`."""
         _refuse_positional("min", positional)
-        return reductions.min(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.min(self, axis=axis, keepdims=keepdims)
 
     def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Whether any element over `axis` is true."""
-        return reductions.any(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.any(self, axis=axis, keepdims=keepdims)
 
     def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Whether all elements over `axis` are true."""
-        return reductions.all(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.all(self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The index of the first largest element."""
-        return reductions.argmax(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.argmax(self, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """The index of the first smallest element."""
-        return reductions.argmin(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        return reductions.argmin(self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int) -> Tensor:
         """Running sums along `axis`."""
-        return reductions.cumulative_sum(self, axis=axis)  # type: ignore[no-any-return]
+        return reductions.cumulative_sum(self, axis=axis)
 
     # ----- functions -----
     def exp(self) -> Tensor:
         """e to the power of each element."""
-        return ew.exp(self)  # type: ignore[no-any-return]
+        return ew.exp(self)
 
     def log(self) -> Tensor:
         """The natural logarithm of each element."""
-        return ew.log(self)  # type: ignore[no-any-return]
+        return ew.log(self)
 
     def sqrt(self) -> Tensor:
         """The square root of each element."""
-        return ew.sqrt(self)  # type: ignore[no-any-return]
+        return ew.sqrt(self)
 
     def tanh(self) -> Tensor:
         """The hyperbolic tangent of each element."""
-        return ew.tanh(self)  # type: ignore[no-any-return]
+        return ew.tanh(self)
 
     def abs(self) -> Tensor:
         """The absolute value of each element."""
-        return ew.abs(self)  # type: ignore[no-any-return]
+        return ew.abs(self)
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Each element limited to [min, max]."""
-        return ew.clip(self, min, max)  # type: ignore[no-any-return]
+        return ew.clip(self, min, max)
 
     def conj(self) -> Tensor:
         """The complex conjugate of each element."""
-        return ew.conj(self)  # type: ignore[no-any-return]
+        return ew.conj(self)
 
 
 class RemovableHook:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import devices, shapes
 from ..autograd import Row
@@ -14,12 +14,15 @@ from ..ops import elementwise as ew
 from ..ops.shape import expand, permute
 from .convert import cast, floating, tensor_of
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
 __all__ = [
     "erf", "erfinv", "gelu", "log_softmax", "one_hot", "relu", "sigmoid", "silu", "softmax",
 ]  # fmt: skip
 
 
-def sigmoid(x: Any, /) -> Any:
+def sigmoid(x: Any, /) -> Tensor:
     """1 / (1 + exp(-x)), element by element, without overflow.
 
     >>> import gpudl as gd
@@ -29,7 +32,7 @@ def sigmoid(x: Any, /) -> Any:
     return ops.sigmoid(floating("sigmoid", x))
 
 
-def relu(x: Any, /) -> Any:
+def relu(x: Any, /) -> Tensor:
     """max(x, 0), element by element; the gradient at 0 is 0.
 
     >>> import gpudl as gd
@@ -40,7 +43,7 @@ def relu(x: Any, /) -> Any:
     return ew.maximum(x, ew.zero(x)) if x.dtype.kind in "iu" else ops.relu(x)
 
 
-def silu(x: Any, /) -> Any:
+def silu(x: Any, /) -> Tensor:
     """x * sigmoid(x), element by element (Elfwing, Uchibe, Doya 2018).
 
     >>> import gpudl as gd
@@ -50,7 +53,7 @@ def silu(x: Any, /) -> Any:
     return ops.silu(floating("silu", x))
 
 
-def gelu(x: Any, /, *, approximate: str = "none") -> Any:
+def gelu(x: Any, /, *, approximate: str = "none") -> Tensor:
     """x times the normal distribution function of x; `approximate="tanh"` uses tanh for it (Hendrycks, Gimpel 2016).
 
     >>> import gpudl as gd
@@ -60,7 +63,7 @@ def gelu(x: Any, /, *, approximate: str = "none") -> Any:
     return ops.gelu(floating("gelu", x), approximate=approximate)
 
 
-def erf(x: Any, /) -> Any:
+def erf(x: Any, /) -> Tensor:
     """The error function, 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
 
     >>> import gpudl as gd
@@ -70,7 +73,7 @@ def erf(x: Any, /) -> Any:
     return ops.erf(floating("erf", x))
 
 
-def erfinv(x: Any, /) -> Any:
+def erfinv(x: Any, /) -> Tensor:
     """The inverse of `erf` on [-1, 1]; NaN outside.
 
     >>> import gpudl as gd
@@ -95,7 +98,7 @@ def _along(row: Row, x: Any, axis: int) -> Any:
     return permute(row(permute(x, axes=tuple(order))), axes=tuple(order))
 
 
-def softmax(x: Any, /, axis: int = -1) -> Any:
+def softmax(x: Any, /, axis: int = -1) -> Tensor:
     """exp(x) divided by its sum along `axis`, without overflow; the shape of `x`.
 
     >>> import gpudl as gd
@@ -106,7 +109,7 @@ def softmax(x: Any, /, axis: int = -1) -> Any:
     return _along(ops.softmax, x, axis)
 
 
-def log_softmax(x: Any, /, axis: int = -1) -> Any:
+def log_softmax(x: Any, /, axis: int = -1) -> Tensor:
     """x - log(sum(exp(x))) along `axis`, without overflow; the shape of `x`.
 
     >>> import gpudl as gd
@@ -116,7 +119,7 @@ def log_softmax(x: Any, /, axis: int = -1) -> Any:
     return _along(ops.log_softmax, x, axis)
 
 
-def one_hot(x: Any, num_classes: int, /, *, dtype: Any = None) -> Any:
+def one_hot(x: Any, num_classes: int, /, *, dtype: Any = None) -> Tensor:
     """Integer labels of any shape as rows of `num_classes` zeros with one 1; float32 unless `dtype`.
 
     Raises `IndexRangeError` for a label outside [0, num_classes).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from ..ops.shape import tril as tril_row
 from ..ops.shape import triu as triu_row
 from .convert import Scalar, host_array, tensor_of, to_dtype
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
-def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, arrays or tensors.
 
     Python floats become float32, ints int64; arrays keep their dtype. With `requires_grad` it is a leaf of the tape.
@@ -42,14 +45,14 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 def asarray(
     obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
-) -> Any:
+) -> Tensor:
     """`obj` as a tensor, sharing memory where possible unless `copy`; a tensor keeps its graph.
 
     `copy=False` raises `ArgumentError` where a copy cannot be avoided.
     """
     wanted = None if dtype is None else as_dtype(dtype, "asarray")
     if isinstance(obj, Variable):
-        out = obj if device is None else move(obj, devices.device(device))
+        out: Any = obj if device is None else move(obj, devices.device(device))
         out = out if wanted is None else astype(out, wanted, copy=False)
         if copy is False and out is not obj:
             raise ArgumentError("asarray", "this needs a copy", remedy="copy=None", obj=obj)
@@ -63,7 +66,7 @@ def asarray(
     return make(target.from_host(converted, copy=bool(copy) and converted is array))
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """`x` with another dtype; the same tensor if nothing changes and `copy` is False."""
     x = tensor_of("astype", x)
     wanted = as_dtype(dtype, "astype")
@@ -73,7 +76,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return copy_row(out) if copy and out is x else out
 
 
-def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor over the memory of any object with `__dlpack__`; a copy if `copy`, or for another device.
 
     Raises `ArgumentTypeError` for objects without the protocol, `ArgumentError` where `copy=False` cannot hold.
@@ -97,14 +100,14 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     return make(target.from_host(array, copy=bool(copy)))
 
 
-def move(x: Any, device: devices.Device) -> Any:
+def move(x: Any, device: devices.Device) -> Tensor:
     """`x` on `device`; the same tensor if it is there already."""
     if devices.of(x.data) == device:
         return x
     raise DeviceError("to", f"no way from {devices.of(x.data)} to {device}")
 
 
-def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of `shape` filled with a number, or a 0-d array."""
     if not isinstance(fill_value, Scalar):
         value = tensor_of("full", fill_value)
@@ -129,19 +132,19 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
 
 def zeros(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Any:
+) -> Tensor:
     """Zeros; the shape is given as a tuple or as integers."""
     return _filled("zeros", _shape("zeros", shape, more), 0, dtype, device, requires_grad)
 
 
 def ones(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Any:
+) -> Tensor:
     """Ones; the shape is given as a tuple or as integers."""
     return _filled("ones", _shape("ones", shape, more), 1, dtype, device, requires_grad)
 
 
-def empty(shape: Any, *more: Any, dtype: Any = None, device: Any = None) -> Any:
+def empty(shape: Any, *more: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor whose values are not set."""
     wanted = default_float if dtype is None else as_dtype(dtype, "empty")
     target = devices.resolve(device)
@@ -164,23 +167,23 @@ def _filled(
     return out
 
 
-def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Zeros with the shape, dtype and device of `x`."""
     return full_like(x, 0, dtype=dtype, device=device)
 
 
-def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Ones with the shape, dtype and device of `x`."""
     return full_like(x, 1, dtype=dtype, device=device)
 
 
-def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor with the shape, dtype and device of `x` whose values are not set."""
     x = tensor_of("empty_like", x)
     return empty(x.shape, dtype=dtype or x.dtype, device=device or devices.of(x.data))
 
 
-def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`fill_value` with the shape, dtype and device of `x`."""
     x = tensor_of("full_like", x)
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or devices.of(x.data))
@@ -188,7 +191,7 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
 
 def arange(
     start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
-) -> Any:
+) -> Tensor:
     """start, start + step, ... up to but without `stop`. One argument is the stop."""
     if stop is None:
         start, stop = 0, start
@@ -214,7 +217,7 @@ def arange(
 
 def linspace(
     start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
-) -> Any:
+) -> Tensor:
     """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is False."""
     num = shapes.as_int("linspace", "num", num)
     if num < 0:
@@ -229,7 +232,7 @@ def linspace(
 
 def eye(
     n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
-) -> Any:
+) -> Tensor:
     """Ones on diagonal `k`, zeros elsewhere."""
     rows = shapes.as_int("eye", "n_rows", n_rows)
     cols = rows if n_cols is None else shapes.as_int("eye", "n_cols", n_cols)
@@ -239,12 +242,12 @@ def eye(
     return tril_row(triu_row(one, k=k), k=k)
 
 
-def tril(x: Any, /, *, k: int = 0) -> Any:
+def tril(x: Any, /, *, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, up to diagonal `k`."""
     return _triangle("tril", tril_row, x, k)
 
 
-def triu(x: Any, /, *, k: int = 0) -> Any:
+def triu(x: Any, /, *, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, from diagonal `k` on."""
     return _triangle("triu", triu_row, x, k)
 

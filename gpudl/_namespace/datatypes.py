@@ -82,7 +82,8 @@ def finfo(type: Any, /) -> FloatInfo:
     dtype = _dtype_of("finfo", type)
     check_kind("finfo", dtype, "fc")
     dtype = real_of(dtype)
-    found: Any = ml_dtypes.finfo(dtype) if dtype == bfloat16 else np.finfo(dtype)
+    limits: Any = ml_dtypes.finfo if dtype == bfloat16 else np.finfo
+    found = limits(dtype)
     return FloatInfo(
         bits=int(found.bits),
         eps=float(found.eps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import devices, shapes
 from ..dtypes import int64
@@ -15,10 +15,13 @@ from ..ops.reduce import sum_
 from ..ops.shape import broadcast_to, permute, reshape
 from .convert import several
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
 __all__ = ["einsum"]
 
 
-def einsum(subscripts: str, /, *operands: Any) -> Any:
+def einsum(subscripts: str, /, *operands: Any) -> Tensor:
     """Products of `operands`, summed over the letters that the result does not name.
 
     `subscripts` is `"ij,jk->ik"`: letters for axes, `...` for axes that broadcast; without `->` the result has the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..errors import ArgumentTypeError, GradError, IndexRangeError, ShapeError
 from ..ops import index as ops
 from ..ops import shape as shape_ops
 from .convert import cast, is_weak, scalar, tensor_of
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 __all__ = ["take", "take_along_axis"]
 
@@ -67,7 +70,7 @@ def _hole(op: str, template: list[Any], arrays: list[Any], part: Any) -> None:
         arrays.append(index)
 
 
-def getitem(x: Any, key: Any) -> Any:
+def getitem(x: Any, key: Any) -> Tensor:
     """`x[key]`: a view for basic keys, a copy for keys with arrays."""
     template, arrays = parse("getitem", key)
     if not arrays:
@@ -122,7 +125,7 @@ def _refuse_repeats(x: Any, template: ops.Key, arrays: tuple[Any, ...]) -> None:
         )  # fmt: skip
 
 
-def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     """The elements of `x` at `indices` along `axis`."""
     x = tensor_of("take", x)
     if axis is None:
@@ -138,7 +141,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     return apply(ops.take_items, x, index, key=key)
 
 
-def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     """For each place of `indices`, the element of `x` at that index along `axis`."""
     x = tensor_of("take_along_axis", x)
     at = shapes.normalize_axis("take_along_axis", axis, x.ndim)

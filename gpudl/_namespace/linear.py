@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import shapes
 from ..errors import ShapeError
@@ -12,10 +12,13 @@ from ..ops import reduce as reduce_ops
 from ..ops.shape import permute, reshape
 from .convert import pair
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
 __all__ = ["matmul", "outer", "tensordot", "vecdot"]
 
 
-def matmul(x1: Any, x2: Any, /) -> Any:
+def matmul(x1: Any, x2: Any, /) -> Tensor:
     """The matrix product of the last two axes, the others broadcast; a vector is a row on the left, a column on the right."""
     a, b = pair("matmul", x1, x2)
     if a.ndim >= 2 and b.ndim >= 2:
@@ -31,7 +34,7 @@ def matmul(x1: Any, x2: Any, /) -> Any:
     return reshape(out, shape=tuple(n for i, n in enumerate(out.shape) if i not in drop))
 
 
-def outer(x1: Any, x2: Any, /) -> Any:
+def outer(x1: Any, x2: Any, /) -> Tensor:
     """The products of every element of one vector with every element of the other."""
     a, b = pair("outer", x1, x2)
     if a.ndim != 1 or b.ndim != 1:
@@ -39,7 +42,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
     return ew.multiply(reshape(a, shape=(a.shape[0], 1)), b)
 
 
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """sum(conj(x1) * x2) along `axis`, the other axes broadcast."""
     a, b = pair("vecdot", x1, x2)
     rank = min(a.ndim, b.ndim)
@@ -50,7 +53,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return reduce_ops.sum_(product, axis=(product.ndim + at,), keepdims=False)
 
 
-def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
+def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     """The sum of products over `axes`: a number of trailing and leading axes, or two sequences of axes."""
     a, b = pair("tensordot", x1, x2)
     if hasattr(axes, "__index__"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import shapes
 from ..autograd import Variable
@@ -11,13 +11,16 @@ from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..ops import shape as ops
 from .convert import several, tensor_of
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
 __all__ = [
     "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "expand_dims", "flip", "matrix_transpose",
     "meshgrid", "moveaxis", "pad", "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack", "tile", "unstack",
 ]  # fmt: skip
 
 
-def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Any:
+def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     """`x` with another shape of as many elements; one entry may be -1. Never promises to share memory."""
     x = tensor_of("reshape", x)
     target = shapes.resolve_reshape("reshape", x.shape, shapes.as_shape("reshape", shape, unknown=True))
@@ -27,7 +30,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Any:
     return ops.copy(out) if copy else out
 
 
-def permute_dims(x: Any, /, axes: Any) -> Any:
+def permute_dims(x: Any, /, axes: Any) -> Tensor:
     """`x` with its axes in another order."""
     x = tensor_of("permute_dims", x)
     if not isinstance(axes, (tuple, list)):
@@ -38,7 +41,7 @@ def permute_dims(x: Any, /, axes: Any) -> Any:
     return ops.permute(x, axes=order)
 
 
-def matrix_transpose(x: Any, /) -> Any:
+def matrix_transpose(x: Any, /) -> Tensor:
     """`x` with its last two axes exchanged."""
     x = tensor_of("matrix_transpose", x)
     if x.ndim < 2:
@@ -46,7 +49,7 @@ def matrix_transpose(x: Any, /) -> Any:
     return ops.permute(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
+def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     """`x` with the axes `source` at the positions `destination`."""
     x = tensor_of("moveaxis", x)
     sources = source if isinstance(source, (tuple, list)) else (source,)
@@ -61,14 +64,14 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
     return ops.permute(x, axes=tuple(order))
 
 
-def expand_dims(x: Any, /, axis: Any) -> Any:
+def expand_dims(x: Any, /, axis: Any) -> Tensor:
     """`x` with new axes of extent 1 at the positions `axis` of the result."""
     x = tensor_of("expand_dims", x)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     return ops.expand(x, axis=shapes.normalize_axes("expand_dims", axis, x.ndim + count))
 
 
-def squeeze(x: Any, /, axis: Any) -> Any:
+def squeeze(x: Any, /, axis: Any) -> Tensor:
     """`x` without the axes `axis`, which have extent 1."""
     x = tensor_of("squeeze", x)
     axes = shapes.normalize_axes("squeeze", axis, x.ndim)
@@ -77,7 +80,7 @@ def squeeze(x: Any, /, axis: Any) -> Any:
     return ops.reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def broadcast_to(x: Any, /, shape: Any) -> Any:
+def broadcast_to(x: Any, /, shape: Any) -> Tensor:
     """`x` repeated, without a copy, to `shape`. The result is read-only."""
     x = tensor_of("broadcast_to", x)
     target = shapes.as_shape("broadcast_to", shape)
@@ -106,7 +109,7 @@ def _list_of(op: str, arrays: Any) -> list[Any]:
     return list(several(op, *arrays))
 
 
-def concat(arrays: Any, /, *, axis: int | None = 0) -> Any:
+def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
     """Join arrays along an existing axis; None flattens them first."""
     xs = _list_of("concat", arrays)
     if axis is None:
@@ -115,7 +118,7 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Any:
     return ops.join(tuple(xs), at)
 
 
-def stack(arrays: Any, /, *, axis: int = 0) -> Any:
+def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
     """Join arrays of one shape along a new axis."""
     xs = _list_of("stack", arrays)
     for x in xs:
@@ -133,13 +136,13 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(x[(*lead, i)] for i in range(x.shape[at]))
 
 
-def flip(x: Any, /, *, axis: Any = None) -> Any:
+def flip(x: Any, /, *, axis: Any = None) -> Tensor:
     """`x` with the order along `axis` (all by default) reversed."""
     x = tensor_of("flip", x)
     return ops.flip(x, axis=shapes.normalize_axes("flip", axis, x.ndim))
 
 
-def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Any:
+def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
     """`x` with its elements moved along `axis`, those that leave at one end entering at the other."""
     x = tensor_of("roll", x)
     if axis is None:
@@ -163,7 +166,7 @@ def _rolled(x: Any, shift: int, axis: int) -> Any:
     return ops.join((x[(*lead, slice(extent - at, None))], x[(*lead, slice(None, extent - at))]), axis)
 
 
-def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     """Each element along `axis` repeated `repeats` times (a number, or one per element)."""
     from .creation import arange, asarray
 
@@ -180,7 +183,7 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
     return x[(slice(None),) * at + (asarray(many),)]
 
 
-def tile(x: Any, repetitions: Any, /) -> Any:
+def tile(x: Any, repetitions: Any, /) -> Tensor:
     """`x` laid side by side, `repetitions` times along each axis."""
     x = tensor_of("tile", x)
     counts = shapes.as_shape("tile", repetitions)
@@ -215,7 +218,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
     return tuple(grids)
 
 
-def pad(x: Any, pad_width: Any, /, *, value: float = 0) -> Any:
+def pad(x: Any, pad_width: Any, /, *, value: float = 0) -> Tensor:
     """`x` with `value` around it; `pad_width` is a number, a pair, or a pair per axis."""
     x = tensor_of("pad", x)
     widths = _widths(x.ndim, pad_width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import shapes
 from ..errors import ArgumentTypeError, ShapeError
@@ -11,6 +11,9 @@ from ..ops import elementwise as ew
 from ..ops import shape as ops
 from . import creation, elementwise, linear, manipulation, reductions
 from .convert import tensor_of
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 __all__ = [
     "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "atleast_1d", "atleast_2d",
@@ -27,7 +30,7 @@ concatenate = manipulation.concat
 cumsum, cumprod = reductions.cumulative_sum, reductions.cumulative_prod
 
 
-def transpose(x: Any, /, axes: Any = None) -> Any:
+def transpose(x: Any, /, axes: Any = None) -> Tensor:
     """`x` with its axes in the order `axes`, reversed by default; a view.
 
     >>> import gpudl as gd
@@ -38,7 +41,7 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
     return manipulation.permute_dims(x, tuple(reversed(range(x.ndim))) if axes is None else axes)
 
 
-def swapaxes(x: Any, axis1: int, axis2: int, /) -> Any:
+def swapaxes(x: Any, axis1: int, axis2: int, /) -> Tensor:
     """`x` with two axes exchanged; a view.
 
     >>> import gpudl as gd
@@ -52,7 +55,7 @@ def swapaxes(x: Any, axis1: int, axis2: int, /) -> Any:
     return ops.permute(x, axes=tuple(order))
 
 
-def ravel(x: Any, /) -> Any:
+def ravel(x: Any, /) -> Tensor:
     """All elements of `x` along one axis, in row-major order.
 
     >>> import gpudl as gd
@@ -129,7 +132,7 @@ def split(x: Any, indices_or_sections: Any, /, *, axis: int = 0) -> tuple[Any, .
     return tuple(x[(*lead, slice(low, high))] for low, high in zip(bounds, bounds[1:], strict=False))
 
 
-def vstack(arrays: Any, /) -> Any:
+def vstack(arrays: Any, /) -> Tensor:
     """Arrays one below the other: joined along the first axis, vectors as rows.
 
     >>> import gpudl as gd
@@ -141,7 +144,7 @@ def vstack(arrays: Any, /) -> Any:
     return manipulation.concat([atleast_2d(x) for x in arrays], axis=0)
 
 
-def hstack(arrays: Any, /) -> Any:
+def hstack(arrays: Any, /) -> Tensor:
     """Arrays side by side: joined along the second axis, vectors along their only one.
 
     >>> import gpudl as gd
@@ -154,7 +157,7 @@ def hstack(arrays: Any, /) -> Any:
     return manipulation.concat(xs, axis=0 if xs[0].ndim == 1 else 1)
 
 
-def dot(x1: Any, x2: Any, /) -> Any:
+def dot(x1: Any, x2: Any, /) -> Tensor:
     """NumPy's product: of a number with anything, else over the last axis of `x1` and the last but one of `x2`.
 
     >>> import gpudl as gd
@@ -169,7 +172,7 @@ def dot(x1: Any, x2: Any, /) -> Any:
 
 def logspace(
     start: float, stop: float, /, num: int, *, base: float = 10.0, dtype: Any = None, device: Any = None
-) -> Any:
+) -> Tensor:
     """`num` values from base**start to base**stop, evenly spaced on a logarithmic scale.
 
     >>> import gpudl as gd

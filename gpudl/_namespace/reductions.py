@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import shapes
 from ..dtypes import as_dtype, default_int, float_of, int64, kind, real_of, uint64
 from ..errors import ArgumentError
 from ..ops import elementwise as ew
 from ..ops import reduce as ops
-from ..ops.shape import expand, join
+from ..ops.shape import broadcast_to, expand, join
 from .convert import cast, tensor_of
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 __all__ = [
     "all", "any", "argmax", "argmin", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "logsumexp", "max",
@@ -31,37 +34,37 @@ def _accumulated(op: str, x: Any, dtype: Any) -> Any:
     return cast(x, default_int) if kind(x.dtype) == 0 else x
 
 
-def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (all by default)."""
     x = _accumulated("sum", tensor_of("sum", x), dtype)
     return ops.sum_(x, axis=_axes("sum", x, axis), keepdims=bool(keepdims))
 
 
-def prod(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+def prod(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The product over `axis` (all by default)."""
     x = _accumulated("prod", tensor_of("prod", x), dtype)
     return ops.prod(x, axis=_axes("prod", x, axis), keepdims=bool(keepdims))
 
 
-def max(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def max(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The largest element over `axis`; ties share the gradient."""
     x = tensor_of("max", x)
     return ops.max_(x, axis=_axes("max", x, axis), keepdims=bool(keepdims))
 
 
-def min(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def min(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The smallest element over `axis`; ties share the gradient."""
     x = tensor_of("min", x)
     return ops.min_(x, axis=_axes("min", x, axis), keepdims=bool(keepdims))
 
 
-def any(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def any(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether any element over `axis` is true."""
     x = tensor_of("any", x)
     return ops.any_(x, axis=_axes("any", x, axis), keepdims=bool(keepdims))
 
 
-def all(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def all(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether all elements over `axis` are true."""
     x = tensor_of("all", x)
     return ops.all_(x, axis=_axes("all", x, axis), keepdims=bool(keepdims))
@@ -74,7 +77,7 @@ def _count(x: Any, axes: tuple[int, ...]) -> int:
     return n
 
 
-def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis`; integers give the default float. NaN where there are no elements."""
     x = tensor_of("mean", x)
     x = cast(x, float_of(x.dtype))
@@ -84,7 +87,7 @@ def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     return total * (1.0 / n) if n and n & (n - 1) == 0 else total / n
 
 
-def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The variance over `axis`, dividing by the number of elements less `correction`."""
     x = tensor_of("var", x)
     x = cast(x, float_of(x.dtype))
@@ -98,12 +101,12 @@ def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool 
     return total / (left if left > 0 else 0)
 
 
-def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The standard deviation over `axis`: the square root of `var`."""
     return ew.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
-def logsumexp(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def logsumexp(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over `axis` without overflow."""
     x = tensor_of("logsumexp", x)
     x = cast(x, float_of(x.dtype))
@@ -120,17 +123,17 @@ def _search(op: str, row: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return expand(out, axis=(at,)) if keepdims else out
 
 
-def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """The index of the first largest element along `axis`, or in the flattened tensor."""
     return _search("argmax", ops.argmax, x, axis, keepdims)
 
 
-def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """The index of the first smallest element along `axis`, or in the flattened tensor."""
     return _search("argmin", ops.argmin, x, axis, keepdims)
 
 
-def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """How many elements over `axis` are not zero."""
     x = tensor_of("count_nonzero", x)
     hit = ew.not_equal(x, ew.zero(x))
@@ -148,25 +151,25 @@ def _scan(op: str, row: Any, start: float, x: Any, axis: Any, dtype: Any, initia
     if not initial:
         return out
     first = ew.zero(out) + start
-    head = first + ops.broadcast_to(ew.zero(out), shape=(*out.shape[:at], 1, *out.shape[at + 1 :]))
+    head = first + broadcast_to(ew.zero(out), shape=(*out.shape[:at], 1, *out.shape[at + 1 :]))
     return join((head, out), at)
 
 
 def cumulative_sum(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+) -> Tensor:
     """Sums of the first 1, 2, ... elements along `axis`; with `include_initial` a zero comes first."""
     return _scan("cumulative_sum", ops.cumsum, 0, x, axis, dtype, include_initial)
 
 
 def cumulative_prod(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+) -> Tensor:
     """Products of the first 1, 2, ... elements along `axis`; with `include_initial` a one comes first."""
     return _scan("cumulative_prod", ops.cumprod, 1, x, axis, dtype, include_initial)
 
 
-def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
+def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
     """The `n`-th differences of neighbours along `axis`."""
     x = tensor_of("diff", x)
     at = shapes.normalize_axis("diff", axis, x.ndim)

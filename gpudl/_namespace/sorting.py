@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..ops import reduce as ops
 from ..ops import shape as shape_ops
 from .convert import pair, tensor_of
 from .indexing import take
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 __all__ = [
     "argsort", "isin", "nonzero", "searchsorted", "sort", "unique_all", "unique_counts", "unique_inverse",
@@ -32,7 +35,7 @@ def _sorted(op: str, x: Any, axis: int, descending: bool, stable: bool) -> tuple
     return values, order
 
 
-def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """`x` sorted along `axis`; equal elements keep their order. NaNs come last, or first if `descending`.
 
     >>> import gpudl as gd
@@ -42,7 +45,7 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
     return _sorted("sort", x, axis, descending, stable)[0]
 
 
-def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The int64 indices that sort `x` along `axis`; equal elements keep their order.
 
     >>> import gpudl as gd
@@ -52,7 +55,7 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
     return _sorted("argsort", x, axis, descending, stable)[1]
 
 
-def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Any:
+def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Tensor:
     """For each element of `x2` the place in the sorted vector `x1` at which it keeps the order; int64, the shape of `x2`.
 
     Among equal elements, `side` is "left" or "right" of them. `sorter` are indices that sort `x1`.
@@ -162,7 +165,7 @@ def unique_inverse(x: Any, /) -> UniqueInverse:
     return UniqueInverse(found.values, found.inverse_indices)
 
 
-def unique_values(x: Any, /) -> Any:
+def unique_values(x: Any, /) -> Tensor:
     """The distinct elements of `x` in order, as a vector.
 
     >>> import gpudl as gd
@@ -172,7 +175,7 @@ def unique_values(x: Any, /) -> Any:
     return unique_all(x).values
 
 
-def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Any:
+def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
     """Whether each element of `x1` is among those of `x2` (is not, if `invert`); bool, the shape of `x1`.
 
     >>> import gpudl as gd

@@ -77,7 +77,7 @@ def load(path: str | os.PathLike[str], device: Any = None) -> Any:
                 f"{target} has a tensor of dtype {array.dtype}, which tensors do not have",
                 remedy="gd.io.load_safetensors(path) gives NumPy arrays",
             )
-        return asarray(array, device=device)  # type: ignore[no-any-return]  # a tensor
+        return asarray(array, device=device)  # a tensor
 
     if _KEY in metadata:
         return Unpacker("load", arrays, to_tensor).value(metadata[_KEY])

@@ -65,4 +65,4 @@ def confusion_matrix(predictions: Any, labels: Any, classes: int) -> Tensor:
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < n:
             raise IndexRangeError(op, f"a {name} is outside 0..{n - 1}")
     counts = np.bincount((b.astype(np.int64) * n + a.astype(np.int64)).ravel(), minlength=n * n)
-    return asarray(counts.reshape(n, n).astype(np.int64, copy=False))  # type: ignore[no-any-return]
+    return asarray(counts.reshape(n, n).astype(np.int64, copy=False))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import check_kind, complex_of, real_of
 from .create import arange, device_of, zeros_like
 from .elementwise import cast, real, widen
@@ -20,7 +20,7 @@ def _fftn_rule(x: Spec, *, axes: tuple[int, ...], norm: str, inverse: bool) -> S
     return x
 
 
-fftn = row(
+fftn: Row = row(
     "fftn",
     lambda xp, x, *, axes, norm, inverse: (xp.fft.ifftn if inverse else xp.fft.fftn)(
         x, axes=axes, norm=norm
@@ -49,7 +49,7 @@ def _rfft_vjp(g: Any, y: Any, x: Any, *, axis: int, norm: str) -> Any:
     return real(fftn(g, axes=(axis,), norm=OPPOSITE[norm], inverse=True))
 
 
-rfft = row(
+rfft: Row = row(
     "rfft",
     lambda xp, x, *, axis, norm: xp.fft.rfft(widen(xp, x), axis=axis, norm=norm).astype(
         complex_of(x.dtype), copy=False
@@ -77,7 +77,7 @@ def _irfft_vjp(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     )
 
 
-irfft = row(
+irfft: Row = row(
     "irfft",
     lambda xp, x, *, n, axis, norm: xp.fft.irfft(x, n, axis=axis, norm=norm).astype(
         real_of(x.dtype), copy=False

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import shapes
-from ..autograd import Spec, row
+from ..autograd import Row, Spec, row
 from ..dtypes import COMPLEX, check_kind, complex_of, real_of
 from ..errors import ArgumentError, GradError, ShapeError
 from ._rules import same_dtype
@@ -128,7 +128,7 @@ def _cholesky_vjp(g: Any, y: Any, x: Any) -> Any:
 
 cholesky = row("cholesky", _cholesky_ref, _square("cholesky"), vjp=(_cholesky_vjp,), saves=("y",))
 
-inv = row(
+inv: Row = row(
     "inv",
     lambda xp, x: _library("inv", xp.linalg.inv, widen(xp, x)).astype(x.dtype, copy=False),
     _square("inv"),
@@ -141,12 +141,14 @@ def _solve_rule(a: Spec, b: Spec) -> Spec:
     dtype = same_dtype("solve", a, b)
     _matrix("solve", a, square=True)
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        raise ShapeError("solve", "the right side does not fit", remedy="(..., M, M) and (..., M, K)", a=a, b=b)
+        raise ShapeError(
+            "solve", "the right side does not fit", remedy="(..., M, M) and (..., M, K)", a=a, b=b
+        )
     batch = shapes.broadcast("solve", a.shape[:-2], b.shape[:-2])
     return Spec((*batch, *b.shape[-2:]), dtype)
 
 
-solve = row(
+solve: Row = row(
     "solve",
     lambda xp, a, b: _library("solve", xp.linalg.solve, widen(xp, a), widen(xp, b)).astype(
         a.dtype, copy=False
@@ -174,7 +176,7 @@ def _as_matrix(x: Any) -> Any:
     return expand(x, axis=(x.ndim, x.ndim + 1))
 
 
-det = row(
+det: Row = row(
     "det",
     lambda xp, x: xp.linalg.det(widen(xp, x)).astype(x.dtype),
     _stack_of_numbers("det"),
@@ -201,7 +203,7 @@ def _slogdet_vjp(g: Any, ys: Any, needs: Any, x: Any) -> tuple[Any]:
     return (_as_matrix(scale) * adjoint(inv(x)),)
 
 
-slogdet = row(
+slogdet: Row = row(
     "slogdet",
     _slogdet_ref,
     _slogdet_rule,
@@ -231,7 +233,9 @@ def _qr_vjp(g: Any, ys: Any, needs: Any, x: Any, *, mode: str) -> tuple[Any]:
     m, n = x.shape[-2:]
     if n > m or (mode == "complete" and m > n):
         raise GradError(
-            "qr", "only matrices with at least as many rows as columns, in mode 'reduced', have a gradient", x=x
+            "qr",
+            "only matrices with at least as many rows as columns, in mode 'reduced', have a gradient",
+            x=x,
         )
     inner = matmul(r, adjoint(gr)) - matmul(adjoint(gq), q)
     low = _lower_half(inner)
@@ -239,9 +243,7 @@ def _qr_vjp(g: Any, ys: Any, needs: Any, x: Any, *, mode: str) -> tuple[Any]:
     return (adjoint(solve(r, adjoint(right))),)
 
 
-qr = row(
-    "qr", _qr_ref, _qr_rule, vjp=_qr_vjp, joint=True, saves=("y",), n_out=2, n_diff=2
-)
+qr = row("qr", _qr_ref, _qr_rule, vjp=_qr_vjp, joint=True, saves=("y",), n_out=2, n_diff=2)
 
 
 # ----- eigenvalues of Hermitian matrices -----
@@ -263,7 +265,7 @@ def _eigh_vjp(g: Any, ys: Any, needs: Any, x: Any) -> tuple[Any]:
     return (_half_sum(matmul(v, matmul(inner, adjoint(v)))),)
 
 
-eigh = row(
+eigh: Row = row(
     "eigh", _eigh_ref, _eigh_rule, vjp=_eigh_vjp, joint=True, saves=("y",), n_out=2, n_diff=2
 )
 
@@ -281,7 +283,7 @@ def _values(op: str, *, square: bool) -> Any:
     return rule
 
 
-eigvalsh = row(
+eigvalsh: Row = row(
     "eigvalsh",
     lambda xp, x: _library("eigvalsh", xp.linalg.eigvalsh, _hermitian(xp, x)).astype(
         real_of(x.dtype), copy=False
@@ -299,11 +301,17 @@ def _svd_rule(x: Spec, *, full_matrices: bool) -> tuple[Spec, Spec, Spec]:
     k = min(m, n)
     batch = x.shape[:-2]
     rows, cols = (m, n) if full_matrices else (k, k)
-    return Spec((*batch, m, rows), x.dtype), Spec((*batch, k), real_of(x.dtype)), Spec((*batch, cols, n), x.dtype)
+    return (
+        Spec((*batch, m, rows), x.dtype),
+        Spec((*batch, k), real_of(x.dtype)),
+        Spec((*batch, cols, n), x.dtype),
+    )
 
 
 def _svd_ref(xp: Any, x: Any, *, full_matrices: bool) -> tuple[Any, Any, Any]:
-    u, s, vh = _library("svd", lambda a: xp.linalg.svd(a, full_matrices=full_matrices), widen(xp, x))
+    u, s, vh = _library(
+        "svd", lambda a: xp.linalg.svd(a, full_matrices=full_matrices), widen(xp, x)
+    )
     dtype = x.dtype
     return (
         u.astype(dtype, copy=False),
@@ -339,9 +347,7 @@ def _svd_vjp(g: Any, ys: Any, needs: Any, x: Any, *, full_matrices: bool) -> tup
     return (out,)
 
 
-svd = row(
-    "svd", _svd_ref, _svd_rule, vjp=_svd_vjp, joint=True, saves=("y",), n_out=3, n_diff=3
-)
+svd = row("svd", _svd_ref, _svd_rule, vjp=_svd_vjp, joint=True, saves=("y",), n_out=3, n_diff=3)
 
 
 def _svdvals_vjp(g: Any, y: Any, x: Any) -> Any:
@@ -349,11 +355,11 @@ def _svdvals_vjp(g: Any, y: Any, x: Any) -> Any:
     return matmul(_columns(u, g), vh)
 
 
-svdvals = row(
+svdvals: Row = row(
     "svdvals",
-    lambda xp, x: _library("svdvals", lambda a: xp.linalg.svd(a, compute_uv=False), widen(xp, x)).astype(
-        real_of(x.dtype), copy=False
-    ),
+    lambda xp, x: _library(
+        "svdvals", lambda a: xp.linalg.svd(a, compute_uv=False), widen(xp, x)
+    ).astype(real_of(x.dtype), copy=False),
     _values("svdvals", square=False),
     vjp=(_svdvals_vjp,),
     saves=(0,),
@@ -375,7 +381,7 @@ def _pinv_vjp(g: Any, p: Any, x: Any, rtol: Any) -> Any:
     return out + matmul(matmul(ph, p), gh - matmul(matmul(gh, p), x))
 
 
-pinv = row(
+pinv: Row = row(
     "pinv",
     lambda xp, x, rtol: _library("pinv", xp.linalg.pinv, widen(xp, x), rtol).astype(
         x.dtype, copy=False
@@ -410,6 +416,4 @@ def _eig_vjp(g: Any, ys: Any, needs: Any, x: Any) -> tuple[Any]:
     return (out if x.dtype in COMPLEX else cast(real(out), dtype=x.dtype),)
 
 
-eig = row(
-    "eig", _eig_ref, _eig_rule, vjp=_eig_vjp, joint=True, saves=("y",), n_out=2, n_diff=2
-)
+eig = row("eig", _eig_ref, _eig_rule, vjp=_eig_vjp, joint=True, saves=("y",), n_out=2, n_diff=2)

@@ -48,12 +48,13 @@ def gradcheck(
             bad = ~(gap <= atol + rtol * np.abs(want))
             if bad.any():
                 worst = np.unravel_index(int(np.argmax(np.where(bad, gap, -1.0))), gap.shape)
+                operands: dict[str, Any] = {f"x{j}": y for j, y in enumerate(xs)}
                 raise GradError(
                     "gradcheck",
                     f"{int(bad.sum())} of {bad.size} derivatives of output {k} with respect to "
                     f"input {i} are wrong; d output[{worst[0]}] / d input[{worst[1]}] is "
                     f"{have[worst]:.6g}, by differences {want[worst]:.6g}",
-                    **{f"x{j}": y for j, y in enumerate(xs)},
+                    **operands,
                 )
     return True
 
