@@ -38,7 +38,7 @@ class Recipe:
 
 
 RECIPES = {
-    "digits": Recipe("digits", epochs=25, batch_size=64, lr=4e-3, augment=True),
+    "digits": Recipe("digits", epochs=25, batch_size=64, lr=1e-2, augment=True),
     "mnist": Recipe("mnist", epochs=5, batch_size=128, lr=4e-3),
 }
 

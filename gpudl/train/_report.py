@@ -118,21 +118,36 @@ def _filters(report: Report) -> str:
     )
 
 
-def _kernels(report: Report) -> str:
-    rows = [
-        '<tr><th>operation</th><th>pass</th><th>computed by</th><th class="n">calls</th>'
-        '<th class="n">time</th><th class="n">GFLOP/s</th></tr>'
-    ]
-    for row in report.kernels:
+def _operations(rows: Sequence[Summary]) -> str:
+    head = (
+        "<tr><th>operation</th><th>pass</th><th>computed by</th>"
+        '<th class="n">calls</th><th class="n">time</th><th class="n">GFLOP/s</th></tr>'
+    )
+    body = []
+    for row in rows:
         speed = f"{row.flops / row.total_ns:.1f}" if row.flops and row.total_ns else ""
         by = "gpudl kernel" if row.by == "kernel" else row.by
-        rows.append(
+        body.append(
             f'<tr><th scope="row"><code>{escape(row.name)}</code></th><td>{row.phase}</td>'
             f'<td>{escape(by)}</td><td class="n">{row.count}</td>'
             f'<td class="n">{row.total_ns / 1e6:.3f} ms</td><td class="n">{speed}</td></tr>'
         )
-    body = "\n".join(rows[1:])
-    return f'<table class="list"><thead>{rows[0]}</thead><tbody>\n{body}\n</tbody></table>'
+    lines = "\n".join(body)
+    return f'<table class="list"><thead>{head}</thead><tbody>\n{lines}\n</tbody></table>'
+
+
+def _kernels(report: Report) -> str:
+    rows = sorted(report.kernels, key=lambda row: -row.total_ns)
+    ours = [row for row in rows if row.by == "kernel"]
+    rest = [row for row in rows if row.by != "kernel"]
+    if not ours or not rest:
+        return _operations(rows)
+    spent = sum(row.total_ns for row in rest) / sum(row.total_ns for row in rows)
+    calls = sum(row.count for row in rest)
+    return (
+        f"{_operations(ours)}\n<details><summary>{calls} operations computed by the array library, "
+        f"{spent:.0%} of the time</summary>\n{_operations(rest)}\n</details>"
+    )
 
 
 def _facts(report: Report) -> str:
