@@ -148,7 +148,8 @@ def record(
     if len(inputs) == 2:  # written out: this is most of what recording costs
         x, y = inputs
         a, b = parents = (x._node, y._node)
-        level = b.level if a is None else a.level if b is None or a.level < b.level else b.level
+        lower = b if a is None or (b is not None and b.level < a.level) else a
+        level = lower.level  # type: ignore[union-attr]  # one of them is recorded
         if x._alias is not None:
             check_fresh(prim.name, x)
         if y._alias is not None:

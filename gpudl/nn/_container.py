@@ -39,7 +39,7 @@ class _Ordered(Module):
             )
         if not -n <= i < n:
             raise IndexRangeError(type(self).__name__, f"index {i} of {n} entries")
-        return i % n
+        return int(i % n)
 
     def __len__(self) -> int:
         return len(self._values())
@@ -56,7 +56,8 @@ class _Ordered(Module):
         return self._values()[self._at(index)]
 
     def _like(self, values: list[Any]) -> Any:
-        return type(self)(values)
+        made: Any = type(self)
+        return made(values)
 
     def __setitem__(self, index: int, value: Any) -> None:
         names = [name for name, kind in self._kinds.items() if kind == self._kind]
@@ -115,13 +116,13 @@ class Sequential(_Ordered):
     )
     """
 
-    def __init__(self, *modules: Any) -> None:
+    def __init__(self, *args: Any) -> None:
         super().__init__()
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
+        if len(args) == 1 and isinstance(args[0], Mapping):
+            for name, module in args[0].items():
                 self.add_module(name, module)
         else:
-            for module in modules:
+            for module in args:
                 if module is None:
                     raise ArgumentTypeError("Sequential", "None is no module")
                 self.append(module)

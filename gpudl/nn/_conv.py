@@ -216,10 +216,11 @@ class _ConvTranspose(_ConvNd):
         op, rank = type(self).__name__, self.rank
         wanted = shapes.as_shape(op, output_size)[-rank:]
         spatial = x.shape[-rank:]
+        pads: Any = self.padding
         low = [
             (n - 1) * s - 2 * int(p) + d * (k - 1) + 1
             for n, s, p, d, k in zip(
-                spatial, self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+                spatial, self.stride, pads, self.dilation, self.kernel_size, strict=True
             )
         ]
         extra = tuple(w - n for w, n in zip(wanted, low, strict=True))

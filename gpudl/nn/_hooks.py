@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd import Variable, apply
+from ..autograd import Variable
+from ..autograd.apply import apply
 from ..autograd.primitive import Primitive
 from ..autograd.state import state
 from ..autograd.variable import share
