@@ -308,7 +308,9 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
         if n:
             x = matmul_ops.matmul(x, x)
     if out is None:
-        i = create.arange(start=0, step=1, length=x.shape[-1], dtype=int64, device=devices.of(x.data))
+        i = create.arange(
+            start=0, step=1, length=x.shape[-1], dtype=int64, device=devices.of(x.data)
+        )
         one = cast(expand(i, axis=(1,)) == i, x.dtype)
         return ew.add(broadcast_to(one, shape=x.shape), ew.zero(x))
     return out
@@ -329,8 +331,12 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
     m, n = x.shape[-2:]
     length = max(0, min(m, n - k) if k >= 0 else min(m + k, n))
     device = devices.of(x.data)
-    i = create.arange(start=max(-k, 0) if length else 0, step=1, length=length, dtype=int64, device=device)
-    j = create.arange(start=max(k, 0) if length else 0, step=1, length=length, dtype=int64, device=device)
+    i = create.arange(
+        start=max(-k, 0) if length else 0, step=1, length=length, dtype=int64, device=device
+    )
+    j = create.arange(
+        start=max(k, 0) if length else 0, step=1, length=length, dtype=int64, device=device
+    )
     return index_ops.take_items(x, i, j, key=(Ellipsis, index_ops.HOLE, index_ops.HOLE))
 
 
@@ -421,7 +427,9 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tenso
         sums = _sum(ew.absolute(x), axis=-2 if abs(ord) == 1 else -1)
         out = (_max if ord > 0 else _min)(sums, axis=-1)
     else:
-        raise ArgumentError("matrix_norm", f"ord={ord!r}", remedy='"fro", "nuc", 1, -1, 2, -2, inf or -inf')
+        raise ArgumentError(
+            "matrix_norm", f"ord={ord!r}", remedy='"fro", "nuc", 1, -1, 2, -2, inf or -inf'
+        )
     return expand(out, axis=(out.ndim, out.ndim + 1)) if keep else out
 
 

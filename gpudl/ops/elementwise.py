@@ -202,8 +202,12 @@ exp: Row = _unary("exp", "exp", lambda g, y, x: g * conj_of(y), "y")
 
 def _expm1_ref(xp: Any, x: Any) -> Any:
     out = xp.expm1(x)
+    if x.dtype.kind != "c":
+        return out
     # Of infinities and NaN the library makes more NaN than the standard allows; exp does not.
-    return xp.where(xp.isfinite(x), out, xp.exp(x) - 1) if x.dtype.kind == "c" else out
+    out = xp.asarray(xp.where(xp.isfinite(x), out, xp.exp(x) - 1))
+    out.real += 0.0  # and a zero has a positive real part
+    return out
 
 
 expm1: Row = _unary("expm1", _expm1_ref, lambda g, y, x: g * conj_of(y + 1), "y")
