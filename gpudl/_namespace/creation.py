@@ -49,6 +49,10 @@ def asarray(
     """`obj` as a tensor, sharing memory where possible unless `copy`; a tensor keeps its graph.
 
     `copy=False` raises `ArgumentError` where a copy cannot be avoided.
+
+    >>> import gpudl as gd
+    >>> gd.asarray([1, 2.5])
+    tensor([1. , 2.5])
     """
     wanted = None if dtype is None else as_dtype(dtype, "asarray")
     if isinstance(obj, Variable):
@@ -67,7 +71,12 @@ def asarray(
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
-    """`x` with another dtype; the same tensor if nothing changes and `copy` is False."""
+    """`x` with another dtype; the same tensor if nothing changes and `copy` is False.
+
+    >>> import gpudl as gd
+    >>> gd.astype(gd.tensor([1.7]), gd.int64)
+    tensor([1])
+    """
     x = tensor_of("astype", x)
     wanted = as_dtype(dtype, "astype")
     out = x if x.dtype == wanted else elementwise.cast(x, dtype=wanted)
@@ -108,7 +117,12 @@ def move(x: Any, device: devices.Device) -> Tensor:
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor of `shape` filled with a number, or a 0-d array."""
+    """A tensor of `shape` filled with a number, or a 0-d array.
+
+    >>> import gpudl as gd
+    >>> gd.full((2,), 7)
+    tensor([7, 7])
+    """
     if not isinstance(fill_value, Scalar):
         value = tensor_of("full", fill_value)
         if value.ndim:
@@ -133,19 +147,34 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
 def zeros(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros; the shape is given as a tuple or as integers."""
+    """Zeros; the shape is given as a tuple or as integers.
+
+    >>> import gpudl as gd
+    >>> gd.zeros(2, 3).shape
+    (2, 3)
+    """
     return _filled("zeros", _shape("zeros", shape, more), 0, dtype, device, requires_grad)
 
 
 def ones(
     shape: Any, *more: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones; the shape is given as a tuple or as integers."""
+    """Ones; the shape is given as a tuple or as integers.
+
+    >>> import gpudl as gd
+    >>> gd.ones((2,), dtype=gd.int64)
+    tensor([1, 1])
+    """
     return _filled("ones", _shape("ones", shape, more), 1, dtype, device, requires_grad)
 
 
 def empty(shape: Any, *more: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor whose values are not set."""
+    """A tensor whose values are not set.
+
+    >>> import gpudl as gd
+    >>> gd.empty(2, 3).shape
+    (2, 3)
+    """
     wanted = default_float if dtype is None else as_dtype(dtype, "empty")
     target = devices.resolve(device)
     return make(target.empty(_shape("empty", shape, more), wanted))
@@ -168,23 +197,43 @@ def _filled(
 
 
 def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Zeros with the shape, dtype and device of `x`."""
+    """Zeros with the shape, dtype and device of `x`.
+
+    >>> import gpudl as gd
+    >>> gd.zeros_like(gd.tensor([1, 2]))
+    tensor([0, 0])
+    """
     return full_like(x, 0, dtype=dtype, device=device)
 
 
 def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Ones with the shape, dtype and device of `x`."""
+    """Ones with the shape, dtype and device of `x`.
+
+    >>> import gpudl as gd
+    >>> gd.ones_like(gd.tensor([1, 2]))
+    tensor([1, 1])
+    """
     return full_like(x, 1, dtype=dtype, device=device)
 
 
 def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor with the shape, dtype and device of `x` whose values are not set."""
+    """A tensor with the shape, dtype and device of `x` whose values are not set.
+
+    >>> import gpudl as gd
+    >>> gd.empty_like(gd.ones(2, 3)).shape
+    (2, 3)
+    """
     x = tensor_of("empty_like", x)
     return empty(x.shape, dtype=dtype or x.dtype, device=device or devices.of(x.data))
 
 
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """`fill_value` with the shape, dtype and device of `x`."""
+    """`fill_value` with the shape, dtype and device of `x`.
+
+    >>> import gpudl as gd
+    >>> gd.full_like(gd.ones(2), 7)
+    tensor([7., 7.])
+    """
     x = tensor_of("full_like", x)
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or devices.of(x.data))
 
@@ -192,7 +241,12 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
 def arange(
     start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """start, start + step, ... up to but without `stop`. One argument is the stop."""
+    """start, start + step, ... up to but without `stop`. One argument is the stop.
+
+    >>> import gpudl as gd
+    >>> gd.arange(1, 7, 2)
+    tensor([1, 3, 5])
+    """
     if stop is None:
         start, stop = 0, start
     for value in (start, stop, step):
@@ -218,7 +272,12 @@ def arange(
 def linspace(
     start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
 ) -> Tensor:
-    """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is False."""
+    """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is False.
+
+    >>> import gpudl as gd
+    >>> gd.linspace(0, 1, 3)
+    tensor([0. , 0.5, 1. ])
+    """
     num = shapes.as_int("linspace", "num", num)
     if num < 0:
         raise ArgumentError("linspace", f"num is {num}", remedy="at least 0")
@@ -233,7 +292,13 @@ def linspace(
 def eye(
     n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """Ones on diagonal `k`, zeros elsewhere."""
+    """Ones on diagonal `k`, zeros elsewhere.
+
+    >>> import gpudl as gd
+    >>> gd.eye(2, k=1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
     rows = shapes.as_int("eye", "n_rows", n_rows)
     cols = rows if n_cols is None else shapes.as_int("eye", "n_cols", n_cols)
     k = shapes.as_int("eye", "k", k)
@@ -243,12 +308,24 @@ def eye(
 
 
 def tril(x: Any, /, *, k: int = 0) -> Tensor:
-    """The lower triangle of the last two axes, up to diagonal `k`."""
+    """The lower triangle of the last two axes, up to diagonal `k`.
+
+    >>> import gpudl as gd
+    >>> gd.tril(gd.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
     return _triangle("tril", tril_row, x, k)
 
 
 def triu(x: Any, /, *, k: int = 0) -> Tensor:
-    """The upper triangle of the last two axes, from diagonal `k` on."""
+    """The upper triangle of the last two axes, from diagonal `k` on.
+
+    >>> import gpudl as gd
+    >>> gd.triu(gd.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
     return _triangle("triu", triu_row, x, k)
 
 

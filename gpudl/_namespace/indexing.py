@@ -126,7 +126,12 @@ def _refuse_repeats(x: Any, template: ops.Key, arrays: tuple[Any, ...]) -> None:
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
-    """The elements of `x` at `indices` along `axis`."""
+    """The elements of `x` at `indices` along `axis`.
+
+    >>> import gpudl as gd
+    >>> gd.take(gd.tensor([10, 20, 30]), gd.tensor([2, 0]))
+    tensor([30, 10])
+    """
     x = tensor_of("take", x)
     if axis is None:
         if x.ndim != 1:
@@ -142,7 +147,13 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
-    """For each place of `indices`, the element of `x` at that index along `axis`."""
+    """For each place of `indices`, the element of `x` at that index along `axis`.
+
+    >>> import gpudl as gd
+    >>> gd.take_along_axis(gd.tensor([[1, 2], [3, 4]]), gd.tensor([[1], [0]]), axis=1)
+    tensor([[2],
+            [3]])
+    """
     x = tensor_of("take_along_axis", x)
     at = shapes.normalize_axis("take_along_axis", axis, x.ndim)
     return shape_ops.gather_axis(x, tensor_of("take_along_axis", indices), axis=at)

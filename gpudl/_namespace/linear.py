@@ -19,7 +19,12 @@ __all__ = ["matmul", "outer", "tensordot", "vecdot"]
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:
-    """The matrix product of the last two axes, the others broadcast; a vector is a row on the left, a column on the right."""
+    """The matrix product of the last two axes, the others broadcast; a vector is a row on the left, a column on the right.
+
+    >>> import gpudl as gd
+    >>> gd.matmul(gd.ones(2, 3), gd.ones(3)).shape
+    (2,)
+    """
     a, b = pair("matmul", x1, x2)
     if a.ndim >= 2 and b.ndim >= 2:
         return ops.matmul(a, b)
@@ -35,7 +40,13 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
 
 
 def outer(x1: Any, x2: Any, /) -> Tensor:
-    """The products of every element of one vector with every element of the other."""
+    """The products of every element of one vector with every element of the other.
+
+    >>> import gpudl as gd
+    >>> gd.outer(gd.tensor([1, 2]), gd.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     a, b = pair("outer", x1, x2)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError("outer", "needs vectors", x1=a, x2=b)
@@ -43,7 +54,12 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
-    """sum(conj(x1) * x2) along `axis`, the other axes broadcast."""
+    """sum(conj(x1) * x2) along `axis`, the other axes broadcast.
+
+    >>> import gpudl as gd
+    >>> gd.vecdot(gd.tensor([1, 2]), gd.tensor([3, 4]))
+    tensor(11)
+    """
     a, b = pair("vecdot", x1, x2)
     rank = min(a.ndim, b.ndim)
     at = shapes.normalize_axis("vecdot", axis, rank) - rank
@@ -54,7 +70,12 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
 
 
 def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
-    """The sum of products over `axes`: a number of trailing and leading axes, or two sequences of axes."""
+    """The sum of products over `axes`: a number of trailing and leading axes, or two sequences of axes.
+
+    >>> import gpudl as gd
+    >>> gd.tensordot(gd.ones(2, 3), gd.ones(3, 4), axes=1).shape
+    (2, 4)
+    """
     a, b = pair("tensordot", x1, x2)
     if hasattr(axes, "__index__"):
         n = shapes.as_int("tensordot", "axes", axes)

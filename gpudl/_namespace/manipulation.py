@@ -21,7 +21,13 @@ __all__ = [
 
 
 def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
-    """`x` with another shape of as many elements; one entry may be -1. Never promises to share memory."""
+    """`x` with another shape of as many elements; one entry may be -1. Never promises to share memory.
+
+    >>> import gpudl as gd
+    >>> gd.reshape(gd.arange(6), (2, -1))
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
     x = tensor_of("reshape", x)
     target = shapes.resolve_reshape("reshape", x.shape, shapes.as_shape("reshape", shape, unknown=True))
     out = ops.reshape(x, shape=target)
@@ -31,7 +37,12 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
 
 
 def permute_dims(x: Any, /, axes: Any) -> Tensor:
-    """`x` with its axes in another order."""
+    """`x` with its axes in another order.
+
+    >>> import gpudl as gd
+    >>> gd.permute_dims(gd.ones(2, 3, 4), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     x = tensor_of("permute_dims", x)
     if not isinstance(axes, (tuple, list)):
         raise ArgumentTypeError("permute_dims", f"axes is a tuple, not {axes!r}")
@@ -42,7 +53,12 @@ def permute_dims(x: Any, /, axes: Any) -> Tensor:
 
 
 def matrix_transpose(x: Any, /) -> Tensor:
-    """`x` with its last two axes exchanged."""
+    """`x` with its last two axes exchanged.
+
+    >>> import gpudl as gd
+    >>> gd.matrix_transpose(gd.ones(2, 3, 4)).shape
+    (2, 4, 3)
+    """
     x = tensor_of("matrix_transpose", x)
     if x.ndim < 2:
         raise ShapeError("matrix_transpose", "needs at least two axes", x=x)
@@ -50,7 +66,12 @@ def matrix_transpose(x: Any, /) -> Tensor:
 
 
 def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
-    """`x` with the axes `source` at the positions `destination`."""
+    """`x` with the axes `source` at the positions `destination`.
+
+    >>> import gpudl as gd
+    >>> gd.moveaxis(gd.ones(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
     x = tensor_of("moveaxis", x)
     sources = source if isinstance(source, (tuple, list)) else (source,)
     targets = destination if isinstance(destination, (tuple, list)) else (destination,)
@@ -65,14 +86,24 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
 
 
 def expand_dims(x: Any, /, axis: Any) -> Tensor:
-    """`x` with new axes of extent 1 at the positions `axis` of the result."""
+    """`x` with new axes of extent 1 at the positions `axis` of the result.
+
+    >>> import gpudl as gd
+    >>> gd.expand_dims(gd.ones(3), (0, 2)).shape
+    (1, 3, 1)
+    """
     x = tensor_of("expand_dims", x)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     return ops.expand(x, axis=shapes.normalize_axes("expand_dims", axis, x.ndim + count))
 
 
 def squeeze(x: Any, /, axis: Any) -> Tensor:
-    """`x` without the axes `axis`, which have extent 1."""
+    """`x` without the axes `axis`, which have extent 1.
+
+    >>> import gpudl as gd
+    >>> gd.squeeze(gd.ones(1, 3), 0).shape
+    (3,)
+    """
     x = tensor_of("squeeze", x)
     axes = shapes.normalize_axes("squeeze", axis, x.ndim)
     if builtins.any(x.shape[i] != 1 for i in axes):
@@ -81,7 +112,13 @@ def squeeze(x: Any, /, axis: Any) -> Tensor:
 
 
 def broadcast_to(x: Any, /, shape: Any) -> Tensor:
-    """`x` repeated, without a copy, to `shape`. The result is read-only."""
+    """`x` repeated, without a copy, to `shape`. The result is read-only.
+
+    >>> import gpudl as gd
+    >>> gd.broadcast_to(gd.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     x = tensor_of("broadcast_to", x)
     target = shapes.as_shape("broadcast_to", shape)
     if shapes.broadcast("broadcast_to", x.shape, target) != target:
@@ -90,12 +127,22 @@ def broadcast_to(x: Any, /, shape: Any) -> Tensor:
 
 
 def broadcast_shapes(*given: Any) -> tuple[int, ...]:
-    """The shape to which shapes broadcast."""
+    """The shape to which shapes broadcast.
+
+    >>> import gpudl as gd
+    >>> gd.broadcast_shapes((3, 1), (4,))
+    (3, 4)
+    """
     return shapes.broadcast("broadcast_shapes", *[shapes.as_shape("broadcast_shapes", s) for s in given])
 
 
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
-    """The arrays, each broadcast to their common shape."""
+    """The arrays, each broadcast to their common shape.
+
+    >>> import gpudl as gd
+    >>> [x.shape for x in gd.broadcast_arrays(gd.ones(3, 1), gd.ones(4))]
+    [(3, 4), (3, 4)]
+    """
     xs = [tensor_of("broadcast_arrays", x) for x in arrays]
     shape = shapes.broadcast("broadcast_arrays", *[x.shape for x in xs])
     return tuple(x if x.shape == shape else ops.broadcast_to(x, shape=shape) for x in xs)
@@ -110,7 +157,12 @@ def _list_of(op: str, arrays: Any) -> list[Any]:
 
 
 def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
-    """Join arrays along an existing axis; None flattens them first."""
+    """Join arrays along an existing axis; None flattens them first.
+
+    >>> import gpudl as gd
+    >>> gd.concat([gd.tensor([1]), gd.tensor([2, 3])])
+    tensor([1, 2, 3])
+    """
     xs = _list_of("concat", arrays)
     if axis is None:
         return ops.join(tuple(ops.reshape(x, shape=(x.data.size,)) for x in xs), 0)
@@ -119,7 +171,13 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Tensor:
 
 
 def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
-    """Join arrays of one shape along a new axis."""
+    """Join arrays of one shape along a new axis.
+
+    >>> import gpudl as gd
+    >>> gd.stack([gd.tensor([1, 2]), gd.tensor([3, 4])], axis=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
     xs = _list_of("stack", arrays)
     for x in xs:
         if x.shape != xs[0].shape:
@@ -129,7 +187,12 @@ def stack(arrays: Any, /, *, axis: int = 0) -> Tensor:
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """The slices of `x` along `axis`, without it."""
+    """The slices of `x` along `axis`, without it.
+
+    >>> import gpudl as gd
+    >>> gd.unstack(gd.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     x = tensor_of("unstack", x)
     at = shapes.normalize_axis("unstack", axis, x.ndim)
     lead = (slice(None),) * at
@@ -137,13 +200,23 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 
 
 def flip(x: Any, /, *, axis: Any = None) -> Tensor:
-    """`x` with the order along `axis` (all by default) reversed."""
+    """`x` with the order along `axis` (all by default) reversed.
+
+    >>> import gpudl as gd
+    >>> gd.flip(gd.tensor([1, 2, 3]))
+    tensor([3, 2, 1])
+    """
     x = tensor_of("flip", x)
     return ops.flip(x, axis=shapes.normalize_axes("flip", axis, x.ndim))
 
 
 def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
-    """`x` with its elements moved along `axis`, those that leave at one end entering at the other."""
+    """`x` with its elements moved along `axis`, those that leave at one end entering at the other.
+
+    >>> import gpudl as gd
+    >>> gd.roll(gd.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
     x = tensor_of("roll", x)
     if axis is None:
         flat = ops.reshape(x, shape=(x.data.size,))
@@ -167,7 +240,12 @@ def _rolled(x: Any, shift: int, axis: int) -> Any:
 
 
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
-    """Each element along `axis` repeated `repeats` times (a number, or one per element)."""
+    """Each element along `axis` repeated `repeats` times (a number, or one per element).
+
+    >>> import gpudl as gd
+    >>> gd.repeat(gd.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
     from .creation import arange, asarray
 
     x = tensor_of("repeat", x)
@@ -184,7 +262,12 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
 
 
 def tile(x: Any, repetitions: Any, /) -> Tensor:
-    """`x` laid side by side, `repetitions` times along each axis."""
+    """`x` laid side by side, `repetitions` times along each axis.
+
+    >>> import gpudl as gd
+    >>> gd.tile(gd.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
     x = tensor_of("tile", x)
     counts = shapes.as_shape("tile", repetitions)
     rank = builtins.max(x.ndim, len(counts))
@@ -198,7 +281,12 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
 
 
 def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
-    """Coordinate tensors of the grid that one-axis `arrays` span."""
+    """Coordinate tensors of the grid that one-axis `arrays` span.
+
+    >>> import gpudl as gd
+    >>> [x.shape for x in gd.meshgrid(gd.arange(2), gd.arange(3))]
+    [(3, 2), (3, 2)]
+    """
     if indexing not in ("xy", "ij"):
         raise ArgumentError("meshgrid", f"indexing={indexing!r}", remedy='"xy" or "ij"')
     xs = list(several("meshgrid", *arrays)) if arrays else []
@@ -219,7 +307,12 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Any, ...]:
 
 
 def pad(x: Any, pad_width: Any, /, *, value: float = 0) -> Tensor:
-    """`x` with `value` around it; `pad_width` is a number, a pair, or a pair per axis."""
+    """`x` with `value` around it; `pad_width` is a number, a pair, or a pair per axis.
+
+    >>> import gpudl as gd
+    >>> gd.pad(gd.tensor([1, 2]), (1, 0))
+    tensor([0, 1, 2])
+    """
     x = tensor_of("pad", x)
     widths = _widths(x.ndim, pad_width)
     return ops.pad(x, width=widths, value=value)

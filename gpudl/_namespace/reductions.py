@@ -35,37 +35,67 @@ def _accumulated(op: str, x: Any, dtype: Any) -> Any:
 
 
 def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """The sum over `axis` (all by default)."""
+    """The sum over `axis` (all by default).
+
+    >>> import gpudl as gd
+    >>> gd.sum(gd.tensor([[1, 2], [3, 4]]), axis=0)
+    tensor([4, 6])
+    """
     x = _accumulated("sum", tensor_of("sum", x), dtype)
     return ops.sum_(x, axis=_axes("sum", x, axis), keepdims=bool(keepdims))
 
 
 def prod(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """The product over `axis` (all by default)."""
+    """The product over `axis` (all by default).
+
+    >>> import gpudl as gd
+    >>> gd.prod(gd.tensor([2, 3, 4]))
+    tensor(24)
+    """
     x = _accumulated("prod", tensor_of("prod", x), dtype)
     return ops.prod(x, axis=_axes("prod", x, axis), keepdims=bool(keepdims))
 
 
 def max(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The largest element over `axis`; ties share the gradient."""
+    """The largest element over `axis`; ties share the gradient.
+
+    >>> import gpudl as gd
+    >>> gd.max(gd.tensor([[1, 2], [3, 0]]), axis=1)
+    tensor([2, 3])
+    """
     x = tensor_of("max", x)
     return ops.max_(x, axis=_axes("max", x, axis), keepdims=bool(keepdims))
 
 
 def min(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over `axis`; ties share the gradient."""
+    """The smallest element over `axis`; ties share the gradient.
+
+    >>> import gpudl as gd
+    >>> gd.min(gd.tensor([[1, 2], [3, 0]]), axis=1)
+    tensor([1, 0])
+    """
     x = tensor_of("min", x)
     return ops.min_(x, axis=_axes("min", x, axis), keepdims=bool(keepdims))
 
 
 def any(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Whether any element over `axis` is true."""
+    """Whether any element over `axis` is true.
+
+    >>> import gpudl as gd
+    >>> gd.any(gd.tensor([False, True]))
+    tensor(True)
+    """
     x = tensor_of("any", x)
     return ops.any_(x, axis=_axes("any", x, axis), keepdims=bool(keepdims))
 
 
 def all(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Whether all elements over `axis` are true."""
+    """Whether all elements over `axis` are true.
+
+    >>> import gpudl as gd
+    >>> gd.all(gd.tensor([False, True]))
+    tensor(False)
+    """
     x = tensor_of("all", x)
     return ops.all_(x, axis=_axes("all", x, axis), keepdims=bool(keepdims))
 
@@ -78,7 +108,12 @@ def _count(x: Any, axes: tuple[int, ...]) -> int:
 
 
 def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The mean over `axis`; integers give the default float. NaN where there are no elements."""
+    """The mean over `axis`; integers give the default float. NaN where there are no elements.
+
+    >>> import gpudl as gd
+    >>> gd.mean(gd.tensor([1, 2, 3, 6]))
+    tensor(3.)
+    """
     x = tensor_of("mean", x)
     x = cast(x, float_of(x.dtype))
     axes = _axes("mean", x, axis)
@@ -88,7 +123,12 @@ def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The variance over `axis`, dividing by the number of elements less `correction`."""
+    """The variance over `axis`, dividing by the number of elements less `correction`.
+
+    >>> import gpudl as gd
+    >>> gd.var(gd.tensor([1.0, 3.0]))
+    tensor(1.)
+    """
     x = tensor_of("var", x)
     x = cast(x, float_of(x.dtype))
     if isinstance(correction, bool) or not isinstance(correction, (int, float)):
@@ -102,12 +142,22 @@ def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool 
 
 
 def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The standard deviation over `axis`: the square root of `var`."""
+    """The standard deviation over `axis`: the square root of `var`.
+
+    >>> import gpudl as gd
+    >>> gd.std(gd.tensor([1.0, 3.0]), correction=0)
+    tensor(1.)
+    """
     return ew.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 def logsumexp(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `axis` without overflow."""
+    """log(sum(exp(x))) over `axis` without overflow.
+
+    >>> import gpudl as gd
+    >>> gd.logsumexp(gd.tensor([1e4, -1e4]))
+    tensor(10000.)
+    """
     x = tensor_of("logsumexp", x)
     x = cast(x, float_of(x.dtype))
     return ops.logsumexp(x, axis=_axes("logsumexp", x, axis), keepdims=bool(keepdims))
@@ -124,17 +174,32 @@ def _search(op: str, row: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The index of the first largest element along `axis`, or in the flattened tensor."""
+    """The index of the first largest element along `axis`, or in the flattened tensor.
+
+    >>> import gpudl as gd
+    >>> gd.argmax(gd.tensor([1, 5, 5]))
+    tensor(1)
+    """
     return _search("argmax", ops.argmax, x, axis, keepdims)
 
 
 def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The index of the first smallest element along `axis`, or in the flattened tensor."""
+    """The index of the first smallest element along `axis`, or in the flattened tensor.
+
+    >>> import gpudl as gd
+    >>> gd.argmin(gd.tensor([3, 1, 2]))
+    tensor(1)
+    """
     return _search("argmin", ops.argmin, x, axis, keepdims)
 
 
 def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """How many elements over `axis` are not zero."""
+    """How many elements over `axis` are not zero.
+
+    >>> import gpudl as gd
+    >>> gd.count_nonzero(gd.tensor([0, 1, 2]))
+    tensor(2)
+    """
     x = tensor_of("count_nonzero", x)
     hit = ew.not_equal(x, ew.zero(x))
     return ops.sum_(hit, axis=_axes("count_nonzero", x, axis), keepdims=bool(keepdims))
@@ -158,19 +223,34 @@ def _scan(op: str, row: Any, start: float, x: Any, axis: Any, dtype: Any, initia
 def cumulative_sum(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Tensor:
-    """Sums of the first 1, 2, ... elements along `axis`; with `include_initial` a zero comes first."""
+    """Sums of the first 1, 2, ... elements along `axis`; with `include_initial` a zero comes first.
+
+    >>> import gpudl as gd
+    >>> gd.cumulative_sum(gd.tensor([1, 2, 3]))
+    tensor([1, 3, 6])
+    """
     return _scan("cumulative_sum", ops.cumsum, 0, x, axis, dtype, include_initial)
 
 
 def cumulative_prod(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Tensor:
-    """Products of the first 1, 2, ... elements along `axis`; with `include_initial` a one comes first."""
+    """Products of the first 1, 2, ... elements along `axis`; with `include_initial` a one comes first.
+
+    >>> import gpudl as gd
+    >>> gd.cumulative_prod(gd.tensor([1, 2, 3]), include_initial=True)
+    tensor([1, 1, 2, 6])
+    """
     return _scan("cumulative_prod", ops.cumprod, 1, x, axis, dtype, include_initial)
 
 
 def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
-    """The `n`-th differences of neighbours along `axis`."""
+    """The `n`-th differences of neighbours along `axis`.
+
+    >>> import gpudl as gd
+    >>> gd.diff(gd.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
     x = tensor_of("diff", x)
     at = shapes.normalize_axis("diff", axis, x.ndim)
     n = shapes.as_int("diff", "n", n)

@@ -60,9 +60,9 @@ class Primitive:
     the first two inputs is saved only for the gradient of the other. `fused` is a joint rule that
     may use kernels without a gradient of their own; it runs exactly when the tape is not
     recording. `jvp` and `batch` are the places for forward mode and vectorisation; `linear` and
-    `elementwise` rows derive them. `why` states the reason why a row has no gradient. `n_diff` of the `n_out`
-    results carry gradients, the first ones. `flops(*specs, **params)` counts floating-point
-    operations, for profiles; elementwise rows count one an element.
+    `elementwise` rows derive them. `why` states the reason why a row has no gradient. `n_diff` of
+    the `n_out` results carry gradients, the first ones. `flops(*specs, **params)` counts
+    floating-point operations, for profiles; elementwise rows count one an element.
     """
 
     __slots__ = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
-from ..dtypes import is_inexact, kind
+from ..dtypes import is_inexact
 from ..errors import AnomalyError, GradError, ShapeError, StaleValueError
 from .primitive import Primitive, Spec
 from .state import rare, state, tick
@@ -167,7 +167,7 @@ def record(
     elif prim.crossed:
         first = inputs[0] if parents[1] is not None else None
         second = inputs[1] if parents[0] is not None else None
-        saved = (first, second) if len(inputs) == 2 else (first, second, *[None] * (len(inputs) - 2))
+        saved = (first, second, *[None] * (len(inputs) - 2))
     elif len(saves) == len(inputs):
         saved = inputs
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import functional as F
 from ._module import Module
+from .functional._check import ints
 
 
 class _MaxPool(Module):
@@ -110,13 +111,12 @@ class AvgPool1d(Module):
         count_include_pad: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode, self.count_include_pad = (
-            padding,
-            bool(ceil_mode),
-            bool(count_include_pad),
+        self.kernel_size = ints("AvgPool1d", "kernel_size", kernel_size, 1, 1)
+        self.stride = (
+            self.kernel_size if stride is None else ints("AvgPool1d", "stride", stride, 1, 1)
         )
+        self.padding = ints("AvgPool1d", "padding", padding, 1, 0)
+        self.ceil_mode, self.count_include_pad = bool(ceil_mode), bool(count_include_pad)
 
     def forward(self, input: Any) -> Any:
         return F.avg_pool1d(
