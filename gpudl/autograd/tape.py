@@ -167,7 +167,9 @@ def record(
     elif prim.crossed:
         first = inputs[0] if parents[1] is not None else None
         second = inputs[1] if parents[0] is not None else None
-        saved = (first, second, *[None] * (len(inputs) - 2))
+        saved = (first, second)
+        if len(inputs) > 2:
+            saved += (None,) * (len(inputs) - 2)
     elif len(saves) == len(inputs):
         saved = inputs
     else:
