@@ -1,0 +1,190 @@
+"""Run hostile calls in forked children, so that a crash or a hang is an outcome like any other."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import sys
+import traceback
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gpudl as gd
+from gpudl.autograd.state import rare, state
+from gpudl.errors import GpudlError
+
+from .entries import Entry
+from .pool import POOL
+
+SECONDS = 8
+MEMORY = 4 << 30
+HERE = str(Path(__file__).parent)
+# accepted; typed: a GpudlError; signature: Python's TypeError for a wrong number or name of arguments; own: an exception
+# of the hostile value itself; the rest must not happen.
+GOOD = ("accepted", "typed", "signature", "own")
+BAD = ("untyped", "crash", "hang", "changed")
+
+
+class Case(NamedTuple):
+    """A call of an entry with one argument replaced."""
+
+    entry: Entry
+    slot: int | str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.entry.name}({self.slot}={self.value})"
+
+
+def slots(entry: Entry) -> list[int | str]:
+    """Positions and names of the arguments that can be replaced, one beyond the last included."""
+    args, kwargs = entry.arguments()
+    found: list[int | str] = [*range(len(args)), *kwargs]
+    taken = 0
+    for p in inspect.signature(entry.function).parameters.values():
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and taken < len(args):
+            taken += 1
+        elif p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in kwargs:
+            found.append(p.name)
+    return found or [len(args)]
+
+
+def cases(entry: Entry, limit: int | None = None) -> list[Case]:
+    """All calls, or a choice of `limit` that only depends on the name."""
+    every = [Case(entry, slot, value) for slot in slots(entry) for value in POOL]
+    if limit is None or limit >= len(every):
+        return every
+    return random.Random(zlib.crc32(entry.name.encode())).sample(every, limit)
+
+
+def arguments(case: Case) -> tuple[list[Any], dict[str, Any]]:
+    args, kwargs = case.entry.arguments()
+    value = POOL[case.value]()
+    if case.slot == "input" and isinstance(kwargs.get("input"), list):
+        kwargs["input"][0] = value  # the tensor that a layer is called with
+    elif isinstance(case.slot, str):
+        kwargs[case.slot] = value
+    elif case.slot < len(args):
+        args[case.slot] = value
+    else:
+        args.append(value)
+    return args, kwargs
+
+
+def tensors(tree: Any) -> Iterator[gd.Tensor]:
+    if isinstance(tree, gd.Tensor):
+        yield tree
+    elif isinstance(tree, (list, tuple)):
+        for part in tree:
+            yield from tensors(part)
+    elif isinstance(tree, dict):
+        yield from tensors(list(tree.values()))
+
+
+def snapshot(tree: Any) -> list[Any]:
+    """What an error must leave as it was: bytes, times of writing, places on the tape, and the state of the thread."""
+    seen: list[Any] = [state.recording, state.level, state.hooks, state.inside_hook, rare.reasons]
+    for x in tensors(tree):
+        small = x.data.size < 10_000
+        storage = x._alias.storage if x._alias is not None else None
+        grad = None if x.grad is None else id(x.grad)
+        seen.append((x.data.tobytes() if small else 0, id(x.data), x.shape, id(x._node), grad))
+        seen.append(storage.write_time if storage is not None else 0)
+    return seen
+
+
+def outcome(case: Case) -> tuple[str, str]:
+    """How one call ends, with the place of an exception that is not typed."""
+    args, kwargs = arguments(case)
+    before = snapshot((args, kwargs))
+    try:
+        case.entry.function(*args, **kwargs)
+        return "accepted", ""
+    except GpudlError as error:
+        if before != snapshot((args, kwargs)):
+            return "changed", f"{type(error).__name__}: {error}"
+        return ("typed", "") if str(error) else ("untyped", "an empty message")
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        if last.filename.endswith("pool.py") and last.filename.startswith(HERE):
+            return "own", ""
+        if type(error) is TypeError and last.filename.startswith(HERE):
+            return "signature", ""
+        return "untyped", f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+
+
+def _child(todo: list[Case], pipe: int) -> None:
+    """Run the calls one after the other, writing each outcome into `pipe`."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    with open("/proc/self/statm") as f:
+        size = int(f.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    for case in todo:
+        signal.alarm(SECONDS)
+        line = json.dumps(outcome(case)).encode()
+        signal.alarm(0)
+        os.write(pipe, struct.pack("<I", len(line)) + line)
+
+
+def _lines(pipe: int) -> Iterator[tuple[str, str]]:
+    with os.fdopen(pipe, "rb") as f:
+        while head := f.read(4):
+            kind, text = json.loads(f.read(struct.unpack("<I", head)[0]))
+            yield kind, text
+
+
+def run(todo: list[Case]) -> list[tuple[Case, str, str]]:
+    """The outcome of every call. A child that dies is replaced, and the call it was at gets the blame."""
+    done: list[tuple[Case, str, str]] = []
+    while len(done) < len(todo):
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking a process that has threads
+            pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reading)
+                _child(todo[len(done) :], writing)
+                os._exit(0)
+            except BaseException:
+                os._exit(17)
+        os.close(writing)
+        for kind, text in _lines(reading):
+            done.append((todo[len(done)], kind, text))
+        _, status = os.waitpid(pid, 0)
+        if len(done) < len(todo):
+            killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            kind = "hang" if killed == signal.SIGALRM else "crash"
+            done.append((todo[len(done)], kind, f"signal {killed}" if killed else f"exit {os.WEXITSTATUS(status)}"))
+    return done
+
+
+def main() -> None:
+    """`python -m hostile.runner NAME...`: every hostile call of the entries whose names begin so, failures printed."""
+    from .entries import entries
+
+    for entry in entries():
+        if any(entry.name.startswith(name) for name in sys.argv[1:]):
+            for case, kind, text in run(cases(entry)):
+                if kind in BAD:
+                    print(kind, case, text)
+
+
+if __name__ == "__main__":
+    main()
