@@ -1,8 +1,8 @@
 """Discrete Fourier transforms: the `fft` part of the array standard, differentiable.
 
-`n` (or `s`) is the length of the transform along `axis` (`axes`): shorter inputs are padded with zeros, longer ones cut.
-`norm` says where the factor 1/n goes: "backward" (the inverse), "forward", or "ortho" (1/sqrt(n) on both). float32
-gives complex64, float64 complex128.
+`n` (or `s`) is the length of the transform along `axis` (`axes`): shorter inputs are padded with
+zeros, longer ones cut. `norm` says where the factor 1/n goes: "backward" (the inverse), "forward",
+or "ortho" (1/sqrt(n) on both). float32 gives complex64, float64 complex128.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def ifftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward")
 
 # ----- real -----
 def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
-    """The frequencies 0 to n // 2 of the Fourier transform of a real tensor; the others are their conjugates.
+    """The frequencies 0 to n // 2 of the Fourier transform of a real tensor; the others are their
+    conjugates.
 
     >>> import gpudl as gd
     >>> gd.fft.rfft(gd.tensor([1.0, 0.0, 0.0])).shape
@@ -213,7 +214,8 @@ def irfftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward"
 
 
 def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
-    """The real spectrum, of length `n`, of a signal whose later half is the mirrored conjugate of `x`.
+    """The real spectrum, of length `n`, of a signal whose later half is the mirrored conjugate of
+    `x`.
 
     >>> import gpudl as gd
     >>> gd.fft.hfft(gd.tensor([1.0, 1.0]))

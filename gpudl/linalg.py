@@ -1,7 +1,8 @@
 """Linear algebra on stacks of matrices: the `linalg` part of the array standard, differentiable.
 
-Functions take float or complex tensors of shape (..., M, N) and work on the last two axes; integers become the default
-float, and half precisions are computed in float32. A matrix that has no inverse or no factorization raises `ArgumentError`.
+Functions take float or complex tensors of shape (..., M, N) and work on the last two axes; integers
+become the default float, and half precisions are computed in float32. A matrix that has no inverse
+or no factorization raises `ArgumentError`.
 """
 
 from __future__ import annotations
@@ -61,14 +62,18 @@ __all__ = [
 
 
 class EighResult(NamedTuple):
-    """Result of `eigh`: real eigenvalues in increasing order (..., M), eigenvectors in columns (..., M, M)."""
+    """Result of `eigh`: real eigenvalues in increasing order (..., M), eigenvectors in columns
+    (..., M, M).
+    """
 
     eigenvalues: Any
     eigenvectors: Any
 
 
 class EigResult(NamedTuple):
-    """Result of `eig`: complex eigenvalues (..., M), eigenvectors of length 1 in columns (..., M, M)."""
+    """Result of `eig`: complex eigenvalues (..., M), eigenvectors of length 1 in columns (...,
+    M, M).
+    """
 
     eigenvalues: Any
     eigenvectors: Any
@@ -82,14 +87,18 @@ class QRResult(NamedTuple):
 
 
 class SlogdetResult(NamedTuple):
-    """Result of `slogdet`: the sign (a phase, if complex) and the logarithm of the modulus, each (...)."""
+    """Result of `slogdet`: the sign (a phase, if complex) and the logarithm of the modulus, each
+    (...).
+    """
 
     sign: Any
     logabsdet: Any
 
 
 class SVDResult(NamedTuple):
-    """Result of `svd`: U (..., M, K), singular values in decreasing order (..., K), Vh (..., K, N)."""
+    """Result of `svd`: U (..., M, K), singular values in decreasing order (..., K), Vh (..., K,
+    N).
+    """
 
     U: Any
     S: Any
@@ -105,7 +114,8 @@ def _matrices(op: str, x: Any) -> Any:
 
 # ----- factorizations -----
 def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
-    """The triangular L with `L @ L^H` equal to the positive definite `x`, lower, or its adjoint if `upper`.
+    """The triangular L with `L @ L^H` equal to the positive definite `x`, lower, or its adjoint if
+    `upper`.
 
     Reads the Hermitian part of `x`. Raises `ArgumentError` if `x` is not positive definite.
 
@@ -119,7 +129,8 @@ def cholesky(x: Any, /, *, upper: bool = False) -> Tensor:
 
 
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
-    """Orthonormal columns Q (M, K) and upper triangular R (K, N) with Q @ R = x; K = min(M, N), or M if `mode="complete"`.
+    """Orthonormal columns Q (M, K) and upper triangular R (K, N) with Q @ R = x; K = min(M, N), or
+    M if `mode="complete"`.
 
     Gradients need `mode="reduced"` and, of the leading K columns, full rank.
 
@@ -141,7 +152,8 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
 
 
 def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
-    """U, S, Vh with `U @ diag(S) @ Vh = x`: orthonormal U (M, K), decreasing S (K), Vh (K, N), K = min(M, N).
+    """U, S, Vh with `U @ diag(S) @ Vh = x`: orthonormal U (M, K), decreasing S (K), Vh (K, N), K =
+    min(M, N).
 
     With `full_matrices`, U is (M, M) and Vh (N, N), and only square `x` has a gradient.
 
@@ -163,7 +175,8 @@ def svdvals(x: Any, /) -> Tensor:
 
 
 def eigh(x: Any, /) -> EighResult:
-    """Eigenvalues (..., M), increasing, and eigenvectors (..., M, M), in columns, of the Hermitian part of `x`.
+    """Eigenvalues (..., M), increasing, and eigenvectors (..., M, M), in columns, of the Hermitian
+    part of `x`.
 
     Gradients of the vectors need distinct eigenvalues.
 
@@ -185,7 +198,8 @@ def eigvalsh(x: Any, /) -> Tensor:
 
 
 def eig(x: Any, /) -> EigResult:
-    """Complex eigenvalues (..., M) and eigenvectors of length 1, in columns, (..., M, M), of square matrices.
+    """Complex eigenvalues (..., M) and eigenvectors of length 1, in columns, (..., M, M), of square
+    matrices.
 
     >>> import gpudl as gd
     >>> gd.linalg.eig(gd.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -252,9 +266,11 @@ def slogdet(x: Any, /) -> SlogdetResult:
 
 
 def pinv(x: Any, /, *, rtol: Any = None) -> Tensor:
-    """The Moore-Penrose inverse, (..., N, M); singular values up to `rtol` times the largest count as 0.
+    """The Moore-Penrose inverse, (..., N, M); singular values up to `rtol` times the largest count
+    as 0.
 
-    `rtol` is max(M, N) times the epsilon of the dtype by default. The gradient is that of changes that keep the rank.
+    `rtol` is max(M, N) times the epsilon of the dtype by default. The gradient is that of changes
+    that keep the rank.
 
     >>> import gpudl as gd
     >>> gd.linalg.pinv(gd.tensor([[2.0], [0.0]]))
@@ -377,7 +393,8 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
 
 # ----- norms -----
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
-    """The `ord`-norm over `axis` (all by default), a real: 2, 1, any other number, inf, -inf, or 0 (how many are not 0).
+    """The `ord`-norm over `axis` (all by default), a real: 2, 1, any other number, inf, -inf, or 0
+    (how many are not 0).
 
     The gradient of the 2-norm at 0 is 0.
 
@@ -409,7 +426,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """A norm of matrices, a real: "fro", "nuc" (the sum of singular values), 2 or -2 (the largest, the smallest), 1, -1, inf or -inf.
+    """A norm of matrices, a real: "fro", "nuc" (the sum of singular values), 2 or -2 (the largest,
+    the smallest), 1, -1, inf or -inf.
 
     >>> import gpudl as gd
     >>> gd.linalg.matrix_norm(gd.tensor([[3.0, 0.0], [0.0, 4.0]]), ord=2)
@@ -434,7 +452,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tenso
 
 
 def norm(x: Any, /, ord: Any = None, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """NumPy's norm: of vectors along an axis, of matrices along two with `ord`, of all elements without either.
+    """NumPy's norm: of vectors along an axis, of matrices along two with `ord`, of all elements
+    without either.
 
     >>> import gpudl as gd
     >>> gd.linalg.norm(gd.tensor([3.0, 4.0]))

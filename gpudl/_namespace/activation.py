@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "erf", "erfinv", "gelu", "log_softmax", "one_hot", "relu", "sigmoid", "silu", "softmax",
-]  # fmt: skip
+    "erf",
+    "erfinv",
+    "gelu",
+    "log_softmax",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+]
 
 
 def sigmoid(x: Any, /) -> Tensor:
@@ -54,7 +62,8 @@ def silu(x: Any, /) -> Tensor:
 
 
 def gelu(x: Any, /, *, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function of x; `approximate="tanh"` uses tanh for it (Hendrycks, Gimpel 2016).
+    """x times the normal distribution function of x; `approximate="tanh"` uses tanh for it
+    (Hendrycks, Gimpel 2016).
 
     >>> import gpudl as gd
     >>> gd.gelu(gd.tensor([0.0, 100.0]))
@@ -120,7 +129,8 @@ def log_softmax(x: Any, /, axis: int = -1) -> Tensor:
 
 
 def one_hot(x: Any, num_classes: int, /, *, dtype: Any = None) -> Tensor:
-    """Integer labels of any shape as rows of `num_classes` zeros with one 1; float32 unless `dtype`.
+    """Integer labels of any shape as rows of `num_classes` zeros with one 1; float32 unless
+    `dtype`.
 
     Raises `IndexRangeError` for a label outside [0, num_classes).
 

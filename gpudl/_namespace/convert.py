@@ -34,9 +34,10 @@ def host_array(op: str, obj: Any, dtype: DType | None = None) -> np.ndarray[Any,
     else:
         if not isinstance(obj, (list, tuple, *Scalar)) and not _speaks_array(obj):
             raise ArgumentTypeError(
-                op, f"cannot make a tensor of {type(obj).__name__} {obj!r:.60}",
+                op,
+                f"cannot make a tensor of {type(obj).__name__} {obj!r:.60}",
                 remedy="numbers, nested lists of numbers, or arrays",
-            )  # fmt: skip
+            )
         array = _from_sequence(op, obj, dtype)
     if array.dtype not in _known and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -76,9 +77,10 @@ def _from_sequence(op: str, obj: Any, dtype: DType | None) -> np.ndarray[Any, An
             array = np.asarray(obj, dtype if numbers else None)
     except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentTypeError(
-            op, f"cannot make a tensor of this {type(obj).__name__}: {error}",
+            op,
+            f"cannot make a tensor of this {type(obj).__name__}: {error}",
             remedy="nested lists must be rectangular and hold numbers",
-        ) from None  # fmt: skip
+        ) from None
     if numbers and dtype is None:
         default = {"f": default_float, "c": default_complex, "i": default_int}.get(array.dtype.kind)
         if default is not None:
@@ -91,7 +93,9 @@ def to_dtype(op: str, array: np.ndarray[Any, Any], dtype: DType | None) -> np.nd
     if dtype is None or array.dtype == dtype:
         return array
     if kind(array.dtype) == 3 and kind(dtype) < 3:
-        raise DTypeError(op, f"{array.dtype.name} to {dtype.name} drops the imaginary part", remedy="x.real")
+        raise DTypeError(
+            op, f"{array.dtype.name} to {dtype.name} drops the imaginary part", remedy="x.real"
+        )
     with np.errstate(all="ignore"):
         return array.astype(dtype)
 
@@ -104,14 +108,18 @@ def scalar(op: str, value: complex, dtype: DType, like: Variable) -> Any:
         raise DTypeError(op, f"{value!r} does not fit {dtype.name}: {error}") from None
     if rare.active or type(like.data) is not np.ndarray:
         return create.full(
-            shape=(), value=array.item() if dtype.kind != "V" else float(array), dtype=dtype,
+            shape=(),
+            value=array.item() if dtype.kind != "V" else float(array),
+            dtype=dtype,
             device=devices.of(like.data),
-        )  # fmt: skip
+        )
     return make(array)
 
 
 def is_weak(x: Any) -> bool:
-    """Whether `x` is a Python number (or NumPy's float64 scalar), which takes the dtype of its partner."""
+    """Whether `x` is a Python number (or NumPy's float64 scalar), which takes the dtype of its
+    partner.
+    """
     return isinstance(x, Scalar) and (not isinstance(x, np.generic) or isinstance(x, np.float64))
 
 
@@ -153,7 +161,10 @@ def _partner(op: str, x: Any, like: Variable) -> Any:
     device = devices.of(like.data)
     if device.kind != "cpu" and not isinstance(x, (list, tuple)):
         raise DeviceError(
-            op, f"an array on the host and a tensor on {device}", remedy=f'gd.asarray(x, device="{device}")', x=x
+            op,
+            f"an array on the host and a tensor on {device}",
+            remedy=f'gd.asarray(x, device="{device}")',
+            x=x,
         )
     return tensor_of(op, x, device)
 
@@ -162,10 +173,15 @@ def several(op: str, *xs: Any) -> tuple[Any, ...]:
     """Any number of operands as tensors of one dtype."""
     like = next((x for x in xs if isinstance(x, Variable)), None)
     tensors = [
-        x if isinstance(x, Variable) else None if is_weak(x) and like is not None
-        else tensor_of(op, x) if like is None else _partner(op, x, like)
+        x
+        if isinstance(x, Variable)
+        else None
+        if is_weak(x) and like is not None
+        else tensor_of(op, x)
+        if like is None
+        else _partner(op, x, like)
         for x in xs
-    ]  # fmt: skip
+    ]
     dtype = None
     for t in tensors:
         if t is not None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, arrays or tensors.
 
-    Python floats become float32, ints int64; arrays keep their dtype. With `requires_grad` it is a leaf of the tape.
+    Python floats become float32, ints int64; arrays keep their dtype. With `requires_grad` it is a
+    leaf of the tape.
 
     >>> import gpudl as gd
     >>> gd.tensor([[1.0, 2.0], [3.0, 4.0]]).shape
@@ -86,9 +87,11 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor over the memory of any object with `__dlpack__`; a copy if `copy`, or for another device.
+    """A tensor over the memory of any object with `__dlpack__`; a copy if `copy`, or for another
+    device.
 
-    Raises `ArgumentTypeError` for objects without the protocol, `ArgumentError` where `copy=False` cannot hold.
+    Raises `ArgumentTypeError` for objects without the protocol, `ArgumentError` where `copy=False`
+    cannot hold.
 
     >>> import gpudl as gd
     >>> import numpy as np
@@ -100,7 +103,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     target = devices.resolve(device)
     kind_of_device = int(x.__dlpack_device__()[0])
     if kind_of_device != 1:  # 1 is the CPU
-        raise DeviceError("from_dlpack", f"no way from a device of DLPack kind {kind_of_device} to {target}")
+        raise DeviceError(
+            "from_dlpack", f"no way from a device of DLPack kind {kind_of_device} to {target}"
+        )
     try:
         array = np.from_dlpack(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
@@ -136,12 +141,17 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     if kind(wanted) < 3 and isinstance(fill_value, complex) and not isinstance(fill_value, float):
         raise ArgumentTypeError("full", f"{fill_value!r} does not fit {wanted.name}")
     if kind(wanted) == 1:
-        if not math.isfinite(fill_value) or not np.iinfo(wanted).min <= fill_value <= np.iinfo(wanted).max:
+        if (
+            not math.isfinite(fill_value)
+            or not np.iinfo(wanted).min <= fill_value <= np.iinfo(wanted).max
+        ):
             raise ArgumentError("full", f"{fill_value!r} does not fit {wanted.name}")
     return create.full(
-        shape=shapes.as_shape("full", shape), value=fill_value, dtype=wanted,
+        shape=shapes.as_shape("full", shape),
+        value=fill_value,
+        dtype=wanted,
         device=devices.resolve(device),
-    )  # fmt: skip
+    )
 
 
 def zeros(
@@ -188,9 +198,7 @@ def _filled(
     op: str, shape: tuple[int, ...], value: float, dtype: Any, device: Any, requires_grad: bool
 ) -> Any:
     wanted = default_float if dtype is None else as_dtype(dtype, op)
-    out = create.full(
-        shape=shape, value=value, dtype=wanted, device=devices.resolve(device)
-    )
+    out = create.full(shape=shape, value=value, dtype=wanted, device=devices.resolve(device))
     if requires_grad:
         out._node = new_leaf(out.shape, out.dtype)
     return out
@@ -270,9 +278,17 @@ def arange(
 
 
 def linspace(
-    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
+    start: Any,
+    stop: Any,
+    /,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    endpoint: bool = True,
 ) -> Tensor:
-    """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is False.
+    """`num` evenly spaced values from `start` to `stop`, the end included unless `endpoint` is
+    False.
 
     >>> import gpudl as gd
     >>> gd.linspace(0, 1, 3)
@@ -282,7 +298,11 @@ def linspace(
     if num < 0:
         raise ArgumentError("linspace", f"num is {num}", remedy="at least 0")
     shapes.count("linspace", (num,), 16)
-    default = default_complex if isinstance(start, complex) or isinstance(stop, complex) else default_float
+    default = (
+        default_complex
+        if isinstance(start, complex) or isinstance(stop, complex)
+        else default_float
+    )
     wanted = default if dtype is None else as_dtype(dtype, "linspace")
     with np.errstate(all="ignore"):
         array = np.linspace(start, stop, num, endpoint=endpoint).astype(wanted)
@@ -338,6 +358,21 @@ def _triangle(op: str, row: Any, x: Any, k: int) -> Any:
 
 
 __all__ = [
-    "arange", "asarray", "astype", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "ones", "ones_like",
-    "tensor", "tril", "triu", "zeros", "zeros_like",
-]  # fmt: skip
+    "arange",
+    "asarray",
+    "astype",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_dlpack",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "tensor",
+    "tril",
+    "triu",
+    "zeros",
+    "zeros_like",
+]

@@ -110,7 +110,8 @@ def iinfo(type: Any, /) -> IntegerInfo:
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:
-    """Whether `dtype` is `kind`: a dtype, the name of a kind ("integral", "real floating", ...), or one of a tuple of these.
+    """Whether `dtype` is `kind`: a dtype, the name of a kind ("integral", "real floating", ...), or
+    one of a tuple of these.
 
     >>> import gpudl as gd
     >>> gd.isdtype(gd.bfloat16, ("real floating", "complex floating"))
@@ -142,7 +143,8 @@ def can_cast(from_: Any, to: Any, /) -> bool:
 
 
 def result_type(*arrays_and_dtypes: Any) -> DType:
-    """The dtype of an operation on the given tensors, dtypes and Python numbers. Raises `DTypeError` if there is none.
+    """The dtype of an operation on the given tensors, dtypes and Python numbers. Raises
+    `DTypeError` if there is none.
 
     >>> import gpudl as gd
     >>> gd.result_type(gd.int64, gd.float32, 2.5)

@@ -24,8 +24,9 @@ __all__ = ["einsum"]
 def einsum(subscripts: str, /, *operands: Any) -> Tensor:
     """Products of `operands`, summed over the letters that the result does not name.
 
-    `subscripts` is `"ij,jk->ik"`: letters for axes, `...` for axes that broadcast; without `->` the result has the
-    letters that occur once, in order. Operands are multiplied from left to right, each pair as one matrix product.
+    `subscripts` is `"ij,jk->ik"`: letters for axes, `...` for axes that broadcast; without `->` the
+    result has the letters that occur once, in order. Operands are multiplied from left to right,
+    each pair as one matrix product.
 
     >>> import gpudl as gd
     >>> gd.einsum("ij,j->i", gd.tensor([[1, 2], [3, 4]]), gd.tensor([1, 1]))
@@ -53,25 +54,31 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
 
 
 def _parse(subscripts: str, xs: tuple[Any, ...]) -> tuple[list[str], str]:
-    """A string of letters for each operand and for the result; `...` becomes letters that are not in use."""
+    """A string of letters for each operand and for the result; `...` becomes letters that are
+    not in use.
+    """
     text = "".join(subscripts.split())
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(xs):
-        raise ArgumentError("einsum", f"{subscripts!r} has {len(terms)} terms for {len(xs)} operands")
+        raise ArgumentError(
+            "einsum", f"{subscripts!r} has {len(terms)} terms for {len(xs)} operands"
+        )
     free = [c for c in string.ascii_letters if c not in text]
     for term in [*terms, right]:
         letters = term.replace("...", "", 1)
         if not all(c in string.ascii_letters for c in letters):
             raise ArgumentError(
-                "einsum", f"{term!r} in {subscripts!r}", remedy="ASCII letters, and ... at most once"
+                "einsum",
+                f"{term!r} in {subscripts!r}",
+                remedy="ASCII letters, and ... at most once",
             )
-    ranks = [
-        x.ndim - len(term.replace("...", "")) for term, x in zip(terms, xs, strict=True)
-    ]
+    ranks = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, xs, strict=True)]
     for term, x, rank in zip(terms, xs, ranks, strict=True):
         if rank < 0 or (rank and "..." not in term):
-            raise ShapeError("einsum", f"{term!r} does not fit an operand of {x.ndim} axes", operand=x)
+            raise ShapeError(
+                "einsum", f"{term!r} does not fit an operand of {x.ndim} axes", operand=x
+            )
     most = max((rank for term, rank in zip(terms, ranks, strict=True) if "..." in term), default=0)
     if most > len(free):
         raise ArgumentError("einsum", f"more axes than letters in {subscripts!r}")
@@ -85,7 +92,9 @@ def _parse(subscripts: str, xs: tuple[Any, ...]) -> tuple[list[str], str]:
         once = sorted(c for c in set(joined) if c not in dots and joined.count(c) == 1)
         return terms, dots + "".join(once)
     if most and "..." not in right:
-        raise ArgumentError("einsum", f"the result of {subscripts!r} drops ...", remedy="... in the result")
+        raise ArgumentError(
+            "einsum", f"the result of {subscripts!r} drops ...", remedy="... in the result"
+        )
     result = right.replace("...", dots)
     if len(set(result)) != len(result):
         raise ArgumentError("einsum", f"a letter occurs twice in the result of {subscripts!r}")
@@ -114,7 +123,9 @@ def _without_repeats(term: str, x: Any) -> tuple[str, Any]:
             i = term.index(c)
             j = term.index(c, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise ShapeError("einsum", f"axis {c!r} has extents {x.shape[i]} and {x.shape[j]}", operand=x)
+                raise ShapeError(
+                    "einsum", f"axis {c!r} has extents {x.shape[i]} and {x.shape[j]}", operand=x
+                )
             order = (*[k for k in range(x.ndim) if k not in (i, j)], i, j)
             at = create.arange(
                 start=0, step=1, length=x.shape[i], dtype=int64, device=devices.of(x.data)

@@ -42,16 +42,20 @@ def parse(op: str, key: Any) -> tuple[ops.Key, tuple[Any, ...]]:
             template.append(shapes.as_int(op, "an index", part))
         else:
             raise IndexRangeError(
-                op, f"{part!r} is no index",
+                op,
+                f"{part!r} is no index",
                 remedy="integers, slices, None, ..., and integer or bool arrays",
-            )  # fmt: skip
+            )
     if template.count(Ellipsis) > 1:
         raise IndexRangeError(op, "more than one Ellipsis")
     return tuple(template), tuple(arrays)
 
 
 def _slice(op: str, part: slice) -> slice:
-    bounds = [None if v is None else shapes.as_int(op, "a slice bound", v) for v in (part.start, part.stop, part.step)]
+    bounds = [
+        None if v is None else shapes.as_int(op, "a slice bound", v)
+        for v in (part.start, part.stop, part.step)
+    ]
     if bounds[2] == 0:
         raise IndexRangeError(op, "a slice step of 0")
     return slice(*bounds)
@@ -62,7 +66,9 @@ def _hole(op: str, template: list[Any], arrays: list[Any], part: Any) -> None:
         part = np.zeros(0, np.int64)
     index = tensor_of(op, part)
     if kind(index.dtype) > 1:
-        raise IndexRangeError(op, f"an index array of dtype {index.dtype.name}", remedy="integers or bool")
+        raise IndexRangeError(
+            op, f"an index array of dtype {index.dtype.name}", remedy="integers or bool"
+        )
     if index.ndim == 0 and kind(index.dtype) == 1:
         template.append(int(index.data))
     else:
@@ -91,15 +97,20 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         v = tensor_of("setitem", value)
     if kind(v.dtype) > kind(x.dtype):
         raise ArgumentTypeError(
-            "setitem", f"{v.dtype.name} values into a tensor of {x.dtype.name}",
-            remedy="cast the values: value.astype(x.dtype)", x=x, value=v,
-        )  # fmt: skip
+            "setitem",
+            f"{v.dtype.name} values into a tensor of {x.dtype.name}",
+            remedy="cast the values: value.astype(x.dtype)",
+            x=x,
+            value=v,
+        )
     v = cast(v, x.dtype)
     if shapes.broadcast("setitem", v.shape, shape) != shape:
         while v.ndim > len(shape) and v.shape[0] == 1:
             v = shape_ops.reshape(v, shape=v.shape[1:])
         if shapes.broadcast("setitem", v.shape, shape) != shape:
-            raise ShapeError("setitem", f"values of shape {v.shape} for a place of shape {shape}", x=x)
+            raise ShapeError(
+                "setitem", f"values of shape {v.shape} for a place of shape {shape}", x=x
+            )
     recorded = check_writable("setitem", x, v)
     if recorded and v._node is not None and arrays:
         _refuse_repeats(x, template, arrays)
@@ -120,9 +131,10 @@ def _refuse_repeats(x: Any, template: ops.Key, arrays: tuple[Any, ...]) -> None:
     touched = numbers[ops.fill(template, tuple(a.data for a in arrays))]
     if np.unique(touched).size != touched.size:
         raise GradError(
-            "setitem", "an element is written twice in recorded code, so its gradient has no one place to go",
+            "setitem",
+            "an element is written twice in recorded code, so its gradient has no one place to go",
             remedy="make the indices distinct",
-        )  # fmt: skip
+        )
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
@@ -157,5 +169,3 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     x = tensor_of("take_along_axis", x)
     at = shapes.normalize_axis("take_along_axis", axis, x.ndim)
     return shape_ops.gather_axis(x, tensor_of("take_along_axis", indices), axis=at)
-
-

@@ -38,8 +38,12 @@ class NamespaceInfo:
         }
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, DType]:
-        """The dtypes of the standard, of one kind or of a tuple of kinds. float16 and bfloat16 exist beside them."""
-        kinds = kind if isinstance(kind, tuple) else ("bool", "numeric") if kind is None else (kind,)
+        """The dtypes of the standard, of one kind or of a tuple of kinds. float16 and bfloat16
+        exist beside them.
+        """
+        kinds = (
+            kind if isinstance(kind, tuple) else ("bool", "numeric") if kind is None else (kind,)
+        )
         for name in kinds:
             if name not in KINDS:
                 raise ArgumentError("dtypes", f"{name!r} is no kind", remedy=", ".join(KINDS))

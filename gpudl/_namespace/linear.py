@@ -19,7 +19,8 @@ __all__ = ["matmul", "outer", "tensordot", "vecdot"]
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:
-    """The matrix product of the last two axes, the others broadcast; a vector is a row on the left, a column on the right.
+    """The matrix product of the last two axes, the others broadcast; a vector is a row on the left,
+    a column on the right.
 
     >>> import gpudl as gd
     >>> gd.matmul(gd.ones(2, 3), gd.ones(3)).shape
@@ -29,7 +30,9 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     if a.ndim >= 2 and b.ndim >= 2:
         return ops.matmul(a, b)
     if a.ndim == 0 or b.ndim == 0:
-        raise ShapeError("matmul", "needs at least one axis on each side", remedy="x * y", x1=a, x2=b)
+        raise ShapeError(
+            "matmul", "needs at least one axis on each side", remedy="x * y", x1=a, x2=b
+        )
     left = reshape(a, shape=(1, a.shape[0])) if a.ndim == 1 else a
     right = reshape(b, shape=(b.shape[0], 1)) if b.ndim == 1 else b
     if left.shape[-1] != right.shape[-2]:
@@ -70,7 +73,8 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
 
 
 def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
-    """The sum of products over `axes`: a number of trailing and leading axes, or two sequences of axes.
+    """The sum of products over `axes`: a number of trailing and leading axes, or two sequences of
+    axes.
 
     >>> import gpudl as gd
     >>> gd.tensordot(gd.ones(2, 3), gd.ones(3, 4), axes=1).shape
@@ -89,7 +93,11 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
         left = tuple(shapes.normalize_axis("tensordot", i, a.ndim) for i in sides[0])
         right = tuple(shapes.normalize_axis("tensordot", i, b.ndim) for i in sides[1])
     summed = [a.shape[i] for i in left]
-    if summed != [b.shape[i] for i in right] or len(set(left)) != len(left) or len(set(right)) != len(right):
+    if (
+        summed != [b.shape[i] for i in right]
+        or len(set(left)) != len(left)
+        or len(set(right)) != len(right)
+    ):
         raise ShapeError("tensordot", f"axes {left} and {right} do not match", x1=a, x2=b)
     keep_a = tuple(i for i in range(a.ndim) if i not in left)
     keep_b = tuple(i for i in range(b.ndim) if i not in right)
@@ -100,5 +108,3 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     b2 = reshape(permute(b, axes=right + keep_b), shape=(K, N))
     out_shape = tuple(a.shape[i] for i in keep_a) + tuple(b.shape[i] for i in keep_b)
     return reshape(ops.matmul(a2, b2), shape=out_shape)
-
-

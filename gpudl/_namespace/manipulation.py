@@ -15,13 +15,30 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "expand_dims", "flip", "matrix_transpose",
-    "meshgrid", "moveaxis", "pad", "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack", "tile", "unstack",
-]  # fmt: skip
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
+    "concat",
+    "expand_dims",
+    "flip",
+    "matrix_transpose",
+    "meshgrid",
+    "moveaxis",
+    "pad",
+    "permute_dims",
+    "repeat",
+    "reshape",
+    "roll",
+    "squeeze",
+    "stack",
+    "tile",
+    "unstack",
+]
 
 
 def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
-    """`x` with another shape of as many elements; one entry may be -1. Never promises to share memory.
+    """`x` with another shape of as many elements; one entry may be -1. Never promises to share
+    memory.
 
     >>> import gpudl as gd
     >>> gd.reshape(gd.arange(6), (2, -1))
@@ -29,7 +46,9 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
             [3, 4, 5]])
     """
     x = tensor_of("reshape", x)
-    target = shapes.resolve_reshape("reshape", x.shape, shapes.as_shape("reshape", shape, unknown=True))
+    target = shapes.resolve_reshape(
+        "reshape", x.shape, shapes.as_shape("reshape", shape, unknown=True)
+    )
     out = ops.reshape(x, shape=target)
     if copy is False and out._alias is None and x.data.size:
         raise ArgumentError("reshape", "this needs a copy", remedy="copy=None", x=x)
@@ -78,7 +97,9 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     src = [shapes.normalize_axis("moveaxis", axis, x.ndim) for axis in sources]
     dst = [shapes.normalize_axis("moveaxis", axis, x.ndim) for axis in targets]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
-        raise ShapeError("moveaxis", f"source {source} and destination {destination} do not pair up")
+        raise ShapeError(
+            "moveaxis", f"source {source} and destination {destination} do not pair up"
+        )
     order = [i for i in range(x.ndim) if i not in src]
     for to, axis in sorted(zip(dst, src, strict=True)):
         order.insert(to, axis)
@@ -133,7 +154,9 @@ def broadcast_shapes(*given: Any) -> tuple[int, ...]:
     >>> gd.broadcast_shapes((3, 1), (4,))
     (3, 4)
     """
-    return shapes.broadcast("broadcast_shapes", *[shapes.as_shape("broadcast_shapes", s) for s in given])
+    return shapes.broadcast(
+        "broadcast_shapes", *[shapes.as_shape("broadcast_shapes", s) for s in given]
+    )
 
 
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
@@ -226,7 +249,9 @@ def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Tensor:
     if len(moves) != len(axes):
         raise ShapeError("roll", f"{len(moves)} shifts for {len(axes)} axes")
     for by, at in zip(moves, axes, strict=True):
-        x = _rolled(x, shapes.as_int("roll", "shift", by), shapes.normalize_axis("roll", at, x.ndim))
+        x = _rolled(
+            x, shapes.as_int("roll", "shift", by), shapes.normalize_axis("roll", at, x.ndim)
+        )
     return x
 
 
@@ -236,7 +261,9 @@ def _rolled(x: Any, shift: int, axis: int) -> Any:
     if at == 0:
         return ops.copy(x)
     lead = (slice(None),) * axis
-    return ops.join((x[(*lead, slice(extent - at, None))], x[(*lead, slice(None, extent - at))]), axis)
+    return ops.join(
+        (x[(*lead, slice(extent - at, None))], x[(*lead, slice(None, extent - at))]), axis
+    )
 
 
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
@@ -273,7 +300,9 @@ def tile(x: Any, repetitions: Any, /) -> Tensor:
     rank = builtins.max(x.ndim, len(counts))
     counts = (1,) * (rank - len(counts)) + counts
     extents = (1,) * (rank - x.ndim) + x.shape
-    shapes.count("tile", tuple(n * c for n, c in zip(extents, counts, strict=True)), x.dtype.itemsize)
+    shapes.count(
+        "tile", tuple(n * c for n, c in zip(extents, counts, strict=True)), x.dtype.itemsize
+    )
     split = tuple(v for n in extents for v in (1, n))
     spread = tuple(v for n, c in zip(extents, counts, strict=True) for v in (c, n))
     wide = ops.broadcast_to(ops.reshape(x, shape=split), shape=spread)

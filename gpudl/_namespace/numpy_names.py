@@ -1,8 +1,11 @@
-"""Functions that NumPy has and the standard has not: shapes, splitting, stacking, and the product `dot`."""
+"""Functions that NumPy has and the standard has not: shapes, splitting, stacking, and the
+product `dot`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .. import shapes
@@ -16,10 +19,30 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "atleast_1d", "atleast_2d",
-    "atleast_3d", "concatenate", "cumprod", "cumsum", "dot", "hstack", "logspace", "power", "ravel", "split",
-    "swapaxes", "transpose", "vstack",
-]  # fmt: skip
+    "absolute",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "concatenate",
+    "cumprod",
+    "cumsum",
+    "dot",
+    "hstack",
+    "logspace",
+    "power",
+    "ravel",
+    "split",
+    "swapaxes",
+    "transpose",
+    "vstack",
+]
 
 # Older names of what the standard has.
 absolute = elementwise.abs
@@ -111,7 +134,8 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 def split(x: Any, indices_or_sections: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """`x` cut along `axis` into a number of equal parts, or before each of a sequence of indices; views.
+    """`x` cut along `axis` into a number of equal parts, or before each of a sequence of indices;
+    views.
 
     >>> import gpudl as gd
     >>> [part.shape for part in gd.split(gd.ones(5), [2])]
@@ -125,11 +149,13 @@ def split(x: Any, indices_or_sections: Any, /, *, axis: int = 0) -> tuple[Any, .
     else:
         parts = shapes.as_int("split", "the number of parts", indices_or_sections)
         if parts < 1 or n % parts:
-            raise ShapeError("split", f"an axis of {n} does not divide into {parts} equal parts", x=x)
+            raise ShapeError(
+                "split", f"an axis of {n} does not divide into {parts} equal parts", x=x
+            )
         cuts = list(range(n // parts, n, n // parts)) if n else [0] * (parts - 1)
     lead = (slice(None),) * at
     bounds = [None, *cuts, None]
-    return tuple(x[(*lead, slice(low, high))] for low, high in zip(bounds, bounds[1:], strict=False))
+    return tuple(x[(*lead, slice(low, high))] for low, high in pairwise(bounds))
 
 
 def vstack(arrays: Any, /) -> Tensor:
@@ -158,7 +184,8 @@ def hstack(arrays: Any, /) -> Tensor:
 
 
 def dot(x1: Any, x2: Any, /) -> Tensor:
-    """NumPy's product: of a number with anything, else over the last axis of `x1` and the last but one of `x2`.
+    """NumPy's product: of a number with anything, else over the last axis of `x1` and the last but
+    one of `x2`.
 
     >>> import gpudl as gd
     >>> gd.dot(gd.tensor([1.0, 2.0]), gd.tensor([3.0, 4.0]))
@@ -171,7 +198,14 @@ def dot(x1: Any, x2: Any, /) -> Tensor:
 
 
 def logspace(
-    start: float, stop: float, /, num: int, *, base: float = 10.0, dtype: Any = None, device: Any = None
+    start: float,
+    stop: float,
+    /,
+    num: int,
+    *,
+    base: float = 10.0,
+    dtype: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """`num` values from base**start to base**stop, evenly spaced on a logarithmic scale.
 

@@ -16,9 +16,23 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "logsumexp", "max",
-    "mean", "min", "prod", "std", "sum", "var",
-]  # fmt: skip
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
+    "diff",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]
 
 
 def _axes(op: str, x: Any, axis: Any) -> tuple[int, ...]:
@@ -235,7 +249,8 @@ def cumulative_sum(
 def cumulative_prod(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Tensor:
-    """Products of the first 1, 2, ... elements along `axis`; with `include_initial` a one comes first.
+    """Products of the first 1, 2, ... elements along `axis`; with `include_initial` a one comes
+    first.
 
     >>> import gpudl as gd
     >>> gd.cumulative_prod(gd.tensor([1, 2, 3]), include_initial=True)
@@ -244,7 +259,9 @@ def cumulative_prod(
     return _scan("cumulative_prod", ops.cumprod, 1, x, axis, dtype, include_initial)
 
 
-def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
+def diff(
+    x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None
+) -> Tensor:
     """The `n`-th differences of neighbours along `axis`.
 
     >>> import gpudl as gd

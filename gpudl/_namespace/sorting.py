@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "argsort", "isin", "nonzero", "searchsorted", "sort", "unique_all", "unique_counts", "unique_inverse",
+    "argsort",
+    "isin",
+    "nonzero",
+    "searchsorted",
+    "sort",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
     "unique_values",
-]  # fmt: skip
+]
 
 
 # ----- order -----
@@ -36,7 +43,8 @@ def _sorted(op: str, x: Any, axis: int, descending: bool, stable: bool) -> tuple
 
 
 def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """`x` sorted along `axis`; equal elements keep their order. NaNs come last, or first if `descending`.
+    """`x` sorted along `axis`; equal elements keep their order. NaNs come last, or first if
+    `descending`.
 
     >>> import gpudl as gd
     >>> gd.sort(gd.tensor([3, 1, 2]), descending=True)
@@ -56,7 +64,8 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
 
 
 def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Tensor:
-    """For each element of `x2` the place in the sorted vector `x1` at which it keeps the order; int64, the shape of `x2`.
+    """For each element of `x2` the place in the sorted vector `x1` at which it keeps the order;
+    int64, the shape of `x2`.
 
     Among equal elements, `side` is "left" or "right" of them. `sorter` are indices that sort `x1`.
 
@@ -85,7 +94,8 @@ def _back(like: Any, array: np.ndarray[Any, Any]) -> Any:
 
 
 def nonzero(x: Any, /) -> tuple[Any, ...]:
-    """The indices of the elements that are not zero: an int64 vector for each axis, in row-major order.
+    """The indices of the elements that are not zero: an int64 vector for each axis, in row-major
+    order.
 
     >>> import gpudl as gd
     >>> gd.nonzero(gd.tensor([0.0, 5.0, 7.0]))
@@ -122,8 +132,9 @@ class UniqueInverse(NamedTuple):
 
 
 def unique_all(x: Any, /) -> UniqueAll:
-    """The distinct elements of `x` in order, where each first occurs in the flattened `x`, which one each element of
-    `x` is (in the shape of `x`), and how often each occurs. Every NaN is distinct.
+    """The distinct elements of `x` in order, where each first occurs in the flattened `x`, which
+    one each element of `x` is (in the shape of `x`), and how often each occurs. Every NaN is
+    distinct.
 
     >>> import gpudl as gd
     >>> gd.unique_all(gd.tensor([2, 1, 2])).counts
@@ -176,7 +187,8 @@ def unique_values(x: Any, /) -> Tensor:
 
 
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
-    """Whether each element of `x1` is among those of `x2` (is not, if `invert`); bool, the shape of `x1`.
+    """Whether each element of `x1` is among those of `x2` (is not, if `invert`); bool, the shape of
+    `x1`.
 
     >>> import gpudl as gd
     >>> gd.isin(gd.tensor([1, 2, 3]), gd.tensor([2, 5]))
@@ -194,5 +206,7 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
         ordered = ops.sort(many, axis=0, descending=False)[0]
         at = shape_ops.searchsorted(ordered, a, side="left")
         last = ew.minimum(at, ew.zero(at) + (b.data.size - 1))
-        hit = ew.equal(take(ordered, shape_ops.reshape(last, shape=(a.data.size,))).reshape(a.shape), a)
+        hit = ew.equal(
+            take(ordered, shape_ops.reshape(last, shape=(a.data.size,))).reshape(a.shape), a
+        )
     return ew.logical_not(hit) if invert else hit

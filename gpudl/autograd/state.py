@@ -95,7 +95,13 @@ def enable_grad() -> Iterator[None]:
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations on tensors that require gradients are recorded, on this thread."""
+    """Whether operations on tensors that require gradients are recorded, on this thread.
+
+    >>> import gpudl as gd
+    >>> with gd.no_grad():
+    ...     print(gd.is_grad_enabled())
+    False
+    """
     return state.recording
 
 

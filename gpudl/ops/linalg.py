@@ -1,7 +1,7 @@
 """Decompositions and solvers of stacks of matrices.
 
-References call the device's own library; gradients are in tensor ops. For complex matrices the decompositions have a free phase:
-gradients are those of functions that do not depend on it.
+References call the device's own library; gradients are in tensor ops. For complex matrices the
+decompositions have a free phase: gradients are those of functions that do not depend on it.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _qr_vjp(g: Any, ys: Any, needs: Any, x: Any, *, mode: str) -> tuple[Any]:
     if n > m or (mode == "complete" and m > n):
         raise GradError(
             "qr",
-            "only matrices with at least as many rows as columns, in mode 'reduced', have a gradient",
+            "only matrices with no more columns than rows, in mode 'reduced', have a gradient",
             x=x,
         )
     inner = matmul(r, adjoint(gr)) - matmul(adjoint(gq), q)
