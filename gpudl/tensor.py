@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import devices
-from ._namespace import convert, creation, indexing, linear, manipulation, reductions
+from ._namespace import array_function, convert, creation, indexing, linear, manipulation, reductions
 from ._namespace import elementwise as ew
 from .autograd import (
     Node,
@@ -257,6 +257,9 @@ class Tensor(Variable):
                 remedy="use the function of gpudl, or x.numpy()",
             )
         return function(*inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return array_function.call(func, args, kwargs)
 
     def __dlpack__(
         self,
