@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,9 +105,8 @@ def _print_result(
     ]
     for source in sorted(by):
         name = "kernels" if source == "kernel" else source
-        lines.append(
-            f"{name:<10}" + ", ".join(f"{op} x{n}" for op, n in sorted(by[source].items()))
-        )
+        names = ", ".join(f"{op} x{n}" for op, n in sorted(by[source].items()))
+        lines.append(fill(f"{name:<10}{names}", 100, subsequent_indent=" " * 10))
     if history.interrupted:
         lines.insert(0, "interrupted: this is what there is so far")
     sys.stdout.write("\n".join(lines) + "\n")
