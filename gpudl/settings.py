@@ -77,7 +77,7 @@ TABLE: dict[str, Setting] = {
     "debug": Setting(
         "GPUDL_DEBUG",
         0,
-        _integer(0, 9),
+        _integer(0, 4),
         "0 to 4",
         "1: fallbacks, layout copies and compiles; 2: a line per operation with time, GFLOP/s and "
         "GB/s; 3: graphs and their passes; 4: generated source",

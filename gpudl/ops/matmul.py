@@ -58,7 +58,7 @@ matmul: Row = row(
 )
 
 
-# ----- linear: the product of a layer, one row because small layers are many and each row costs microseconds -----
+# ----- linear: the product of a layer; one row, because each costs microseconds -----
 def _linear_rule(x: Spec, w: Spec, *bias: Spec) -> Spec:
     dtype = same_dtype("linear", x, w, *bias)
     check_kind("linear", dtype, "fc")
@@ -100,4 +100,12 @@ def _linear_vjp(i: int, g: Any, y: Any, x: Any, w: Any, *bias: Any) -> Any:
     return sum_(g, axis=tuple(range(g.ndim - 1)), keepdims=False)
 
 
-linear = row("linear", _linear_ref, _linear_rule, vjp=_linear_vjp, saves=(0, 1), crossed=True)
+linear: Row = row(
+    "linear",
+    _linear_ref,
+    _linear_rule,
+    vjp=_linear_vjp,
+    saves=(0, 1),
+    crossed=True,
+    flops=lambda x, w, *bias: 2 * math.prod(x.shape) * w.shape[0],
+)
