@@ -22,7 +22,12 @@ def _windows(
 ) -> tuple[Any, Any, Any]:
     kernel = ints(op, "kernel_size", kernel_size, rank, 1)
     steps = kernel if stride is None else ints(op, "stride", stride, rank, 1)
-    return kernel, steps, ints(op, "padding", padding, rank, 0)
+    pads = ints(op, "padding", padding, rank, 0)
+    if any(2 * p > k for k, p in zip(kernel, pads, strict=True)):
+        raise ShapeError(
+            op, f"padding {pads} for windows of {kernel}", remedy="at most half the window"
+        )
+    return kernel, steps, pads
 
 
 # ----- max -----
