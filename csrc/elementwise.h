@@ -3,6 +3,6 @@
 
 namespace gpudl {
 
-enum class UnaryOp { relu, sigmoid, tanh, gelu, gelu_tanh, silu, erf, erfinv, exp, log };
+enum class UnaryOp { relu, sigmoid, tanh, gelu, gelu_tanh, silu, erf, erfinv, exp };
 
 }  // namespace gpudl

@@ -1,6 +1,6 @@
 """Elementwise functions on the CPU (`csrc/elementwise.cpp`), in the memory order of the operand.
 
-In float32 exp, log, tanh, sigmoid and erf are within 4 ulp of the exact result; the float64
+In float32 tanh, sigmoid and erf are within 4 ulp of the exact result; the float64
 versions are the C library's.
 """
 
@@ -101,16 +101,6 @@ def erf(x: Array) -> Any:
 def erfinv(x: Array) -> Any:
     """The inverse of the error function: inf at 1, -inf at -1, NaN outside [-1, 1]."""
     return _unary("erfinv", x)
-
-
-def exp(x: Array) -> Any:
-    """The exponential, gradual underflow included."""
-    return _unary("exp", x)
-
-
-def log(x: Array) -> Any:
-    """The natural logarithm: -inf at 0, NaN below."""
-    return _unary("log", x)
 
 
 def bias_add(x: Array, b: Array) -> Any:
