@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import gpudl
 from gpudl import autograd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +43,27 @@ def test_code_runs(page, tmp_path):
     command = [sys.executable, "-W", "error", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
+
+
+MODULES = [
+    name
+    for _, name, _ in pkgutil.walk_packages(gpudl.__path__, "gpudl.")
+    if name.rpartition(".")[2] not in ("__main__", "_C")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # examples may write files
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module)
+    assert failed == 0
+
+
+def test_examples_are_found():
+    finder = doctest.DocTestFinder()
+    found = [case for name in MODULES for case in finder.find(importlib.import_module(name))]
+    assert sum(len(case.examples) for case in found) > 200
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
