@@ -7,8 +7,9 @@ from typing import Any
 
 from ..autograd import Variable
 from ..errors import ArgumentTypeError, IndexRangeError, NotSupportedError, StateKeyError
-from ._module import CHILD, PARAMETER, Module
+from ._module import Module
 from ._parameter import Parameter
+from ._tree import CHILD, PARAMETER
 
 
 class _Ordered(Module):

@@ -1,4 +1,5 @@
-"""Convolution layers. `weight` is (out, in / groups, *kernel), transposed ones (in, out / groups, *kernel)."""
+"""Convolution layers. `weight` is (out, in / groups, *kernel), transposed ones (in, out / groups,
+*kernel)."""
 
 from __future__ import annotations
 
@@ -26,9 +27,20 @@ class _ConvNd(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-        output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        output_padding: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         super().__init__()
         op, rank = type(self).__name__, self.rank
         self.in_channels, self.out_channels = (
@@ -57,7 +69,8 @@ class _ConvNd(Module):
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(
                 op,
-                f"{self.in_channels} and {self.out_channels} channels do not divide by groups={self.groups}",
+                f"{self.in_channels} and {self.out_channels} channels do not divide by "
+                f"groups={self.groups}",
             )
         allowed = _MODES[:1] if self.transposed else _MODES
         if self.padding_mode not in allowed:
@@ -90,7 +103,8 @@ class _ConvNd(Module):
         return F.pad(x, margins, self.padding_mode), 0
 
     def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        text += f", stride={self.stride}"
         rest = {
             "padding": (self.padding, (0,) * self.rank),
             "dilation": (self.dilation, (1,) * self.rank),
@@ -139,7 +153,8 @@ class _Conv(_ConvNd):
 class Conv1d(_Conv):
     """Cross-correlation of (N, in, L) or (in, L) with `out_channels` filters: (N, out, L').
 
-    `padding` is a number, "same" or "valid"; `padding_mode` "zeros", "reflect", "replicate" or "circular".
+    `padding` is a number, "same" or "valid"; `padding_mode` "zeros", "reflect", "replicate" or
+    "circular".
 
     >>> import gpudl as gd
     >>> gd.nn.Conv1d(3, 8, 5, padding="same")(gd.ones(2, 3, 20)).shape
@@ -154,10 +169,12 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """Cross-correlation of (N, in, H, W) or (in, H, W) with `out_channels` filters: (N, out, H', W').
+    """Cross-correlation of (N, in, H, W) or (in, H, W) with `out_channels` filters: (N, out, H',
+    W').
 
-    Sizes are integers or pairs; `padding` may be "same" or "valid", `padding_mode` "zeros", "reflect", "replicate" or
-    "circular". `weight` is (out, in / groups, *kernel_size). The result lies channels-last in memory.
+    Sizes are integers or pairs; `padding` may be "same" or "valid", `padding_mode` "zeros",
+    "reflect", "replicate" or "circular". `weight` is (out, in / groups, *kernel_size). The result
+    lies channels-last in memory.
 
     >>> import gpudl as gd
     >>> gd.nn.Conv2d(3, 8, 3, stride=2, padding=1)(gd.ones(2, 3, 9, 9)).shape
@@ -205,9 +222,19 @@ class _ConvTranspose(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def _output_padding(self, x: Any, output_size: Any) -> tuple[int, ...]:
         """The output padding that gives `output_size`, or the layer's own."""
@@ -231,8 +258,8 @@ class _ConvTranspose(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The transpose of `Conv1d`: (N, in, L) to (N, out, L'), with L' = (L - 1) stride - 2 padding + dilation (K - 1) +
-    output_padding + 1.
+    """The transpose of `Conv1d`: (N, in, L) to (N, out, L'), with L' = (L - 1) stride - 2 padding +
+    dilation (K - 1) + output_padding + 1.
 
     >>> import gpudl as gd
     >>> gd.nn.ConvTranspose1d(3, 8, 4, stride=2, padding=1)(gd.ones(2, 3, 10)).shape
@@ -256,10 +283,12 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The transpose of `Conv2d`: (N, in, H, W) to (N, out, H', W'); `weight` is (in, out / groups, *kernel_size).
+    """The transpose of `Conv2d`: (N, in, H, W) to (N, out, H', W'); `weight` is (in, out / groups,
+    *kernel_size).
 
     >>> import gpudl as gd
-    >>> gd.nn.ConvTranspose2d(3, 8, 3, stride=2, padding=1, output_padding=1)(gd.ones(2, 3, 5, 5)).shape
+    >>> up = gd.nn.ConvTranspose2d(3, 8, 3, stride=2, padding=1, output_padding=1)
+    >>> up(gd.ones(2, 3, 5, 5)).shape
     (2, 8, 10, 10)
     """
 

@@ -7,11 +7,13 @@ from typing import Any
 from ..errors import ArgumentError
 from . import functional as F
 from ._module import Module
+from .functional._check import number
 
 
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
+        p = number(type(self).__name__, "p", p)
         if not 0 <= p <= 1:
             raise ArgumentError(type(self).__name__, f"p is {p}", remedy="from 0 to 1")
         self.p, self.inplace = p, inplace
@@ -21,7 +23,8 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Each element zero with probability `p`, the others scaled by 1 / (1 - p). Source: Srivastava et al., JMLR 2014.
+    """Each element zero with probability `p`, the others scaled by 1 / (1 - p). Source: Srivastava
+    et al., JMLR 2014.
 
     >>> import gpudl as gd
     >>> gd.nn.Dropout(0.5).eval()(gd.ones(3)).tolist()
@@ -57,7 +60,8 @@ class Dropout2d(_Dropout):
 
 
 class Dropout3d(_Dropout):
-    """Whole channels of (N, C, D, H, W) zero with probability `p`, the others scaled by 1 / (1 - p).
+    """Whole channels of (N, C, D, H, W) zero with probability `p`, the others scaled by 1 / (1 -
+    p).
 
     >>> import gpudl as gd
     >>> gd.nn.Dropout3d(0.2)(gd.ones(1, 2, 4, 4, 4)).shape

@@ -17,7 +17,8 @@ Hook = Callable[..., Any]
 
 
 class RemovableHandle:
-    """What registering a hook gives: `remove()` takes the hook off again; also a context manager."""
+    """What registering a hook gives: `remove()` takes the hook off again; also a context
+    manager."""
 
     def __init__(self, hooks: dict[int, Any], key: int) -> None:
         self._hooks, self._key = hooks, key
@@ -101,9 +102,10 @@ class _Watch:
         several = isinstance(out, (tuple, list))
         values = list(out) if several else [out]
         chosen = [
-            i for i, y in enumerate(values)
+            i
+            for i, y in enumerate(values)
             if isinstance(y, Variable) and y._node is not None and is_inexact(y.dtype)
-        ]  # fmt: skip
+        ]
         passed = _gate([values[i] for i in chosen], self._at_output)
         for i, y in zip(chosen, passed, strict=True):
             values[i] = y

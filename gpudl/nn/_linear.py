@@ -10,6 +10,7 @@ from ..autograd import no_grad
 from ..errors import ArgumentError, NotSupportedError, ShapeError
 from . import functional as F
 from . import init
+from .functional._check import tensor
 from ._layer import parameter, positive, size
 from ._module import Module
 from ._parameter import Parameter
@@ -39,8 +40,9 @@ class Identity(Module):
 class Linear(Module):
     """x @ weight.T + bias: (..., in_features) to (..., out_features).
 
-    `weight` is (out_features, in_features), `bias` (out_features,), both uniform within 1 / sqrt(in_features).
-    Raises `ShapeError` for another last extent, `DTypeError` for another dtype than the weight's.
+    `weight` is (out_features, in_features), `bias` (out_features,), both uniform within 1 /
+    sqrt(in_features). Raises `ShapeError` for another last extent, `DTypeError` for another dtype
+    than the weight's.
 
     >>> import gpudl as gd
     >>> gd.nn.Linear(3, 2)(gd.ones(4, 3)).shape
@@ -76,11 +78,13 @@ class Linear(Module):
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 class Bilinear(Module):
-    """x1 @ weight[n] @ x2 + bias[n]: (..., in1_features) and (..., in2_features) to (..., out_features).
+    """x1 @ weight[n] @ x2 + bias[n]: (..., in1_features) and (..., in2_features) to (...,
+    out_features).
 
     >>> import gpudl as gd
     >>> gd.nn.Bilinear(3, 4, 2)(gd.ones(5, 3), gd.ones(5, 4)).shape
@@ -90,9 +94,14 @@ class Bilinear(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None,
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
         dtype: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.in1_features = positive("Bilinear", "in1_features", in1_features)
         self.in2_features = positive("Bilinear", "in2_features", in2_features)
@@ -117,15 +126,17 @@ class Bilinear(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )
 
 
 class Embedding(Module):
-    """The rows of `weight` (num_embeddings, embedding_dim) at integer indices (...): (..., embedding_dim).
+    """The rows of `weight` (num_embeddings, embedding_dim) at integer indices (...): (...,
+    embedding_dim).
 
-    The row `padding_idx` starts at zero and gets no gradient. Raises `IndexRangeError` for an index outside the table.
+    The row `padding_idx` starts at zero and gets no gradient. Raises `IndexRangeError` for an index
+    outside the table.
 
     >>> import gpudl as gd
     >>> gd.nn.Embedding(10, 4)(gd.tensor([[1, 2, 3]])).shape
@@ -164,7 +175,7 @@ class Embedding(Module):
             self.weight.requires_grad = not _freeze
             self.reset_parameters()
         else:
-            if _weight.shape != shape:
+            if tensor("Embedding", _weight, "_weight").shape != shape:
                 raise ShapeError("Embedding", f"the weight is {shape}", weight=_weight)
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
@@ -172,7 +183,8 @@ class Embedding(Module):
     def from_pretrained(
         cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None
     ) -> Embedding:
-        """A table with given rows (num_embeddings, embedding_dim), not trained unless `freeze` is False."""
+        """A table with given rows (num_embeddings, embedding_dim), not trained unless `freeze` is
+        False."""
         if embeddings.ndim != 2:
             raise ShapeError("from_pretrained", "needs a matrix", embeddings=embeddings)
         rows, cols = embeddings.shape
@@ -206,7 +218,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Any) -> Any:
-        return input.flatten(self.start_dim, self.end_dim)
+        return tensor("Flatten", input).flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -230,7 +242,7 @@ class Unflatten(Module):
         self.unflattened_size = shapes.as_shape("Unflatten", unflattened_size, unknown=True)
 
     def forward(self, input: Any) -> Any:
-        at = shapes.normalize_axis("Unflatten", self.dim, input.ndim)
+        at = shapes.normalize_axis("Unflatten", self.dim, tensor("Unflatten", input).ndim)
         inner = shapes.resolve_reshape("Unflatten", (input.shape[at],), self.unflattened_size)
         return input.reshape((*input.shape[:at], *inner, *input.shape[at + 1 :]))
 

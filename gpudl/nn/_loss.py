@@ -1,6 +1,8 @@
-"""Losses as modules. `reduction` is "mean", "sum" or "none"; shapes must be equal, a loss never broadcasts.
+"""Losses as modules. `reduction` is "mean", "sum" or "none"; shapes must be equal, a loss never
+broadcasts.
 
-Losses of targets that PyTorch writes with `size_average` and `reduce` take these names too, and refuse any value but None.
+Losses of targets that PyTorch writes with `size_average` and `reduce` take these names too, and
+refuse any value but None.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ class _Weighted(_Loss):
 class CrossEntropyLoss(_Weighted):
     """Cross-entropy of logits (N, C, *d), or (C,), with labels (N, *d) or probabilities (N, C, *d).
 
-    `weight` (C,) scales classes, rows labelled `ignore_index` do not count, `label_smoothing` mixes in the uniform
-    distribution. Raises `IndexRangeError` for a label outside the classes.
+    `weight` (C,) scales classes, rows labelled `ignore_index` do not count, `label_smoothing` mixes
+    in the uniform distribution. Raises `IndexRangeError` for a label outside the classes.
 
     >>> import gpudl as gd
     >>> loss = gd.nn.CrossEntropyLoss()(gd.zeros(2, 4), gd.tensor([0, 3]))
@@ -71,9 +73,13 @@ class CrossEntropyLoss(_Weighted):
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.cross_entropy(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
             label_smoothing=self.label_smoothing,
-        )  # fmt: skip
+        )
 
 
 class NLLLoss(_Weighted):
@@ -205,7 +211,8 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """t (log t - x) of log-probabilities x; `reduction` may also be "batchmean", the divergence's definition.
+    """t (log t - x) of log-probabilities x; `reduction` may also be "batchmean", the divergence's
+    definition.
 
     >>> import gpudl as gd
     >>> p = gd.tensor([[0.5, 0.5]])
@@ -272,7 +279,8 @@ class GaussianNLLLoss(_Loss):
 
 # ----- comparisons -----
 class CosineEmbeddingLoss(_Loss):
-    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1; x (N, D), target (N,).
+    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1; x (N, D),
+    target (N,).
 
     >>> import gpudl as gd
     >>> x = gd.tensor([[1.0, 0.0]])
@@ -341,7 +349,8 @@ class HingeEmbeddingLoss(_Loss):
 
 
 class TripletMarginLoss(_Loss):
-    """max(0, |a - p| - |a - n| + margin) for an anchor, a positive and a negative (N, D). Source: Balntas et al., 2016.
+    """max(0, |a - p| - |a - n| + margin) for an anchor, a positive and a negative (N, D). Source:
+    Balntas et al., 2016.
 
     >>> import gpudl as gd
     >>> a = gd.zeros(1, 2)

@@ -1,12 +1,12 @@
 """`Module`: the tree of layers, with what it owns by name.
 
-A module keeps parameters, buffers and children as ordinary attributes, so reading `self.weight` costs nothing extra;
-which name is what stands in `_kinds`, in the order of first assignment.
+A module keeps parameters, buffers and children as ordinary attributes, so reading `self.weight`
+costs nothing extra; which name is what stands in `_kinds`, in the order of first assignment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from .. import devices
@@ -18,9 +18,9 @@ from ..errors import ArgumentError, ArgumentTypeError, GradError, MissingAttribu
 from ..tensor import Tensor
 from ._hooks import Hooks, RemovableHandle
 from ._parameter import Parameter
+from ._tree import BUFFER, CHILD, PARAMETER, Tree
 
 Self = TypeVar("Self", bound="Module")
-PARAMETER, BUFFER, CHILD = "parameter", "buffer", "module"
 
 
 class LoadResult(NamedTuple):
@@ -30,8 +30,9 @@ class LoadResult(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
-    """The base of layers and networks: assign parameters and modules as attributes, and write `forward`.
+class Module(Tree):
+    """The base of layers and networks: assign parameters and modules as attributes, and write
+    `forward`.
 
     Source: the interface of PyTorch's `torch.nn.Module`.
 
@@ -50,7 +51,6 @@ class Module:
     """
 
     training: bool
-    _kinds: dict[str, str]
     _transient: set[str]
     _hooks: Hooks | None
 
@@ -85,9 +85,10 @@ class Module:
         if kinds is None:
             if new is not None:
                 raise MissingAttributeError(
-                    type(self).__name__, f"{name!r} is assigned before the module is set up",
+                    type(self).__name__,
+                    f"{name!r} is assigned before the module is set up",
                     remedy="call super().__init__() first",
-                )  # fmt: skip
+                )
         elif new is not None:
             kinds[name] = new
         elif name in kinds:
@@ -99,9 +100,10 @@ class Module:
             return
         wanted = {PARAMETER: "a gd.nn.Parameter", BUFFER: "a tensor", CHILD: "a module"}[kind]
         raise ArgumentTypeError(
-            f"{type(self).__name__}.{name}", f"is a {kind}, and {type(value).__name__} is not {wanted}",
+            f"{type(self).__name__}.{name}",
+            f"is a {kind}, and {type(value).__name__} is not {wanted}",
             remedy=f"assign {wanted} or None, or `del` the attribute first",
-        )  # fmt: skip
+        )
 
     def __delattr__(self, name: str) -> None:
         self._kinds.pop(name, None)
@@ -122,7 +124,8 @@ class Module:
         object.__setattr__(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but not trained; with `persistent` it stands in the state dict."""
+        """Add a tensor that is state but not trained; with `persistent` it stands in the state
+        dict."""
         self._check_name("register_buffer", name)
         if tensor is not None and not isinstance(tensor, Variable):
             raise ArgumentTypeError("register_buffer", f"{name!r} is no tensor", tensor=tensor)
@@ -153,108 +156,6 @@ class Module:
             raise ArgumentError(
                 op, f"the attribute {name!r} exists", remedy="another name, or `del` it first"
             )
-
-    # ----- walking the tree -----
-    def _own(self, kind: str) -> Iterator[tuple[str, Any]]:
-        for name, what in list(self._kinds.items()):
-            if what == kind:
-                yield name, self.__dict__[name]
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct children with their names, each once."""
-        seen: set[int] = set()
-        for name, child in self._own(CHILD):
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                yield name, child
-
-    def children(self) -> Iterator[Module]:
-        """The direct children, each once."""
-        return (child for _, child in self.named_children())
-
-    def named_modules(
-        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """The module itself and all below it, with their dotted names."""
-        memo = set() if memo is None else memo
-        if remove_duplicate and id(self) in memo:
-            return
-        memo.add(id(self))
-        yield prefix, self
-        for name, child in self._own(CHILD):
-            if child is not None:
-                path = f"{prefix}.{name}" if prefix else name
-                yield from child.named_modules(memo, path, remove_duplicate)
-
-    def modules(self) -> Iterator[Module]:
-        """The module itself and all below it, each once."""
-        return (module for _, module in self.named_modules())
-
-    def _named(
-        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        owners = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
-        for path, module in owners:
-            for name, value in module._own(kind):
-                if value is None or (remove_duplicate and id(value) in seen):
-                    continue
-                seen.add(id(value))
-                yield (f"{path}.{name}" if path else name), value
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with their dotted names; a shared one appears once, under its first name."""
-        return self._named(PARAMETER, prefix, recurse, remove_duplicate)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once."""
-        return (param for _, param in self.named_parameters(recurse=recurse))
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with their dotted names."""
-        return self._named(BUFFER, prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once."""
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """The module with the dotted name `target`; the empty name is the module itself."""
-        module: Module = self
-        for part in target.split(".") if target else ():
-            if module._kinds.get(part) != CHILD or module.__dict__[part] is None:
-                raise MissingAttributeError(
-                    "get_submodule",
-                    f"{type(module).__name__} has no module {part!r}",
-                    target=target,
-                )
-            module = module.__dict__[part]
-        return module
-
-    def _get(self, op: str, kind: str, target: str) -> Any:
-        path, _, name = target.rpartition(".")
-        owner = self.get_submodule(path)
-        if owner._kinds.get(name) != kind:
-            raise MissingAttributeError(
-                op, f"{type(owner).__name__} has no {kind} {name!r}", target=target
-            )
-        return owner.__dict__[name]
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter with the dotted name `target`."""
-        return self._get("get_parameter", PARAMETER, target)  # type: ignore[no-any-return]
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer with the dotted name `target`."""
-        return self._get("get_buffer", BUFFER, target)  # type: ignore[no-any-return]
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module below, then on this one, and return it."""
@@ -294,7 +195,8 @@ class Module:
 
     # ----- dtype and device -----
     def to(self: Self, *targets: Any, dtype: Any = None, device: Any = None) -> Self:
-        """Move all parameters and buffers to a device, or floating ones to a dtype. They keep their identity."""
+        """Move all parameters and buffers to a device, or floating ones to a dtype. They keep their
+        identity."""
         for target in targets:
             if isinstance(target, Variable):
                 dtype, device = target.dtype, devices.of(target.data)
@@ -340,7 +242,8 @@ class Module:
 
     # ----- state -----
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name. They share memory with the module's and have no history."""
+        """Parameters and persistent buffers by dotted name. They share memory with the module's and
+        have no history."""
         out: dict[str, Tensor] = {}
         for path, module in self.named_modules(
             prefix=prefix.removesuffix("."), remove_duplicate=False
@@ -355,10 +258,12 @@ class Module:
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> LoadResult:
-        """Copy values into the parameters and buffers, by name; values are tensors or arrays of any library.
+        """Copy values into the parameters and buffers, by name; values are tensors or arrays of any
+        library.
 
-        Everything is checked before anything changes. With `strict`, names must match exactly. With `assign` the values'
-        memory and dtype are taken over. Raises `StateDictError`; returns `missing_keys` and `unexpected_keys`.
+        Everything is checked before anything changes. With `strict`, names must match exactly. With
+        `assign` the values' memory and dtype are taken over. Raises `StateDictError`; returns
+        `missing_keys` and `unexpected_keys`.
         """
         from ._state import load
 
@@ -374,13 +279,15 @@ class Module:
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before `forward`; what it returns, if not None, replaces the arguments."""
+        """Call `hook(module, args)` before `forward`; what it returns, if not None, replaces the
+        arguments."""
         return self._ensure_hooks().add("pre", hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after `forward`; what it returns, if not None, replaces the output."""
+        """Call `hook(module, args, output)` after `forward`; what it returns, if not None, replaces
+        the output."""
         return self._ensure_hooks().add("post", hook, prepend, with_kwargs)
 
     def register_full_backward_hook(
@@ -388,8 +295,8 @@ class Module:
     ) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
 
-        Both are tuples with one entry per tensor among the positional arguments, and the results. What the hook
-        returns, if not None, replaces `grad_input`.
+        Both are tuples with one entry per tensor among the positional arguments, and the results.
+        What the hook returns, if not None, replaces `grad_input`.
         """
         return self._ensure_hooks().add("backward", hook, prepend, False)
 

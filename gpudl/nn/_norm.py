@@ -17,7 +17,8 @@ from .functional._check import as_ints
 
 
 class _BatchNorm(Module):
-    """Batch normalization: per channel, by the batch in training and by running statistics in evaluation."""
+    """Batch normalization: per channel, by the batch in training and by running statistics in
+    evaluation."""
 
     ranks: tuple[int, ...]
     weight: Parameter | None
@@ -43,9 +44,7 @@ class _BatchNorm(Module):
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
         self.register_parameter("weight", parameter((C,), dtype, device) if affine else None)
-        self.register_parameter(
-            "bias", parameter((C,), dtype, device) if affine and bias else None
-        )
+        self.register_parameter("bias", parameter((C,), dtype, device) if affine and bias else None)
         track = self.track_running_stats
         self.register_buffer(
             "running_mean", zeros(C, dtype=dtype, device=device) if track else None
@@ -93,24 +92,26 @@ class _BatchNorm(Module):
         return out
 
     def _step(self) -> float:
-        """How far the running statistics move: `momentum`, or to the mean over all batches where it is None."""
+        """How far the running statistics move: `momentum`, or to the mean over all batches where it
+        is None."""
         if self.momentum is not None:
             return self.momentum
         return 1.0 / (int(self.num_batches_tracked) + 1)
 
     def extra_repr(self) -> str:
         return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalizes (N, C) or (N, C, L) per channel, then scales by `weight` and adds `bias`, both (C,).
+    """Normalizes (N, C) or (N, C, L) per channel, then scales by `weight` and adds `bias`, both
+    (C,).
 
-    In training the batch's mean and (biased) variance are used, and `running_mean` and `running_var` move towards them
-    by `momentum` (None: their mean over all batches). Raises `ShapeError` for one value per channel in training.
-    Source: Ioffe, Szegedy, ICML 2015.
+    In training the batch's mean and (biased) variance are used, and `running_mean` and
+    `running_var` move towards them by `momentum` (None: their mean over all batches). Raises
+    `ShapeError` for one value per channel in training. Source: Ioffe, Szegedy, ICML 2015.
 
     >>> import gpudl as gd
     >>> gd.nn.BatchNorm1d(3)(gd.random.normal((8, 3))).shape
@@ -143,7 +144,8 @@ class BatchNorm3d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """Normalizes over the last axes, whose extents are `normalized_shape`, then scales by `weight` and adds `bias`.
+    """Normalizes over the last axes, whose extents are `normalized_shape`, then scales by `weight`
+    and adds `bias`.
 
     Source: Ba, Kiros, Hinton, 2016.
 
@@ -189,5 +191,6 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )

@@ -15,8 +15,9 @@ from ..tensor import Tensor
 class Parameter(Tensor):
     """A tensor that becomes a parameter of the module it is assigned to.
 
-    `data` is a tensor (its memory is shared) or anything `gd.asarray` takes; with `requires_grad` it is a leaf of the
-    tape. Results of operations on parameters are plain tensors. Source: PyTorch's `torch.nn.Parameter`.
+    `data` is a tensor (its memory is shared) or anything `gd.asarray` takes; with `requires_grad`
+    it is a leaf of the tape. Results of operations on parameters are plain tensors. Source:
+    PyTorch's `torch.nn.Parameter`.
 
     >>> import gpudl as gd
     >>> w = gd.nn.Parameter(gd.ones(2))

@@ -35,7 +35,8 @@ class _MaxPool(Module):
 class MaxPool1d(_MaxPool):
     """The maximum of each window of (N, C, L); with `return_indices` also their places along L.
 
-    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the first maximum.
+    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the
+    first maximum.
 
     >>> import gpudl as gd
     >>> gd.nn.MaxPool1d(2)(gd.ones(2, 3, 8)).shape
@@ -55,9 +56,11 @@ class MaxPool1d(_MaxPool):
 
 
 class MaxPool2d(_MaxPool):
-    """The maximum of each window of (N, C, H, W); with `return_indices` also their places in the flattened plane.
+    """The maximum of each window of (N, C, H, W); with `return_indices` also their places in the
+    flattened plane.
 
-    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the first maximum.
+    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the
+    first maximum.
 
     >>> import gpudl as gd
     >>> gd.nn.MaxPool2d(2)(gd.ones(2, 3, 8, 8)).shape
@@ -77,9 +80,11 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The maximum of each window of (N, C, D, H, W); with `return_indices` also their places in the flattened volume.
+    """The maximum of each window of (N, C, D, H, W); with `return_indices` also their places in the
+    flattened volume.
 
-    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the first maximum.
+    `stride` is the kernel's size by default; padding counts as minus infinity. Gradients go to the
+    first maximum.
 
     >>> import gpudl as gd
     >>> gd.nn.MaxPool3d(2)(gd.ones(1, 2, 4, 4, 4)).shape
@@ -107,9 +112,13 @@ class AvgPool1d(Module):
     """
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
         count_include_pad: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.kernel_size = ints("AvgPool1d", "kernel_size", kernel_size, 1, 1)
         self.stride = (
@@ -134,9 +143,14 @@ class AvgPool1d(Module):
 
 class _AvgPool(Module):
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-        count_include_pad: bool = True, divisor_override: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -161,9 +175,14 @@ class AvgPool2d(_AvgPool):
 
     def forward(self, input: Any) -> Any:
         return F.avg_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
             self.divisor_override,
-        )  # fmt: skip
+        )
 
 
 class AvgPool3d(_AvgPool):
@@ -176,9 +195,14 @@ class AvgPool3d(_AvgPool):
 
     def forward(self, input: Any) -> Any:
         return F.avg_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
             self.divisor_override,
-        )  # fmt: skip
+        )
 
 
 class _AdaptiveAvgPool(Module):
@@ -203,7 +227,8 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """(N, C, H, W) averaged to the spatial size `output_size`, whatever the input's; None keeps an extent.
+    """(N, C, H, W) averaged to the spatial size `output_size`, whatever the input's; None keeps an
+    extent.
 
     >>> import gpudl as gd
     >>> gd.nn.AdaptiveAvgPool2d(2)(gd.ones(2, 3, 8, 8)).shape
@@ -215,7 +240,8 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """(N, C, D, H, W) averaged to the spatial size `output_size`, whatever the input's; None keeps an extent.
+    """(N, C, D, H, W) averaged to the spatial size `output_size`, whatever the input's; None keeps
+    an extent.
 
     >>> import gpudl as gd
     >>> gd.nn.AdaptiveAvgPool3d(2)(gd.ones(1, 2, 4, 4, 4)).shape

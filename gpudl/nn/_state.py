@@ -13,7 +13,8 @@ from ..autograd import Variable, make, new_leaf, no_grad
 from ..autograd.writes import overwrite, rebind
 from ..dtypes import kind
 from ..errors import ArgumentTypeError, GpudlError, StateDictError
-from ._module import CHILD, LoadResult, Module
+from ._module import LoadResult, Module
+from ._tree import CHILD
 
 
 def load(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> LoadResult:
@@ -38,9 +39,11 @@ def load(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -
                 problems.append(f"{name}: {error.message}")
     if problems:
         raise StateDictError(
-            op, f"{type(module).__name__} and the state dict do not fit:\n    " + "\n    ".join(problems),
+            op,
+            f"{type(module).__name__} and the state dict do not fit:\n    "
+            + "\n    ".join(problems),
             remedy="strict=False passes over names; shapes must agree always",
-        )  # fmt: skip
+        )
     for name, value in values.items():
         _put(own[name], value, assign)
     return LoadResult(missing, unexpected)
@@ -71,10 +74,12 @@ def _put(target: Any, value: Any, assign: bool) -> None:
 
 
 def functional_call(module: Module, params: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call `module` with `params` (dotted name -> tensor, or a tuple of such dicts) in place of its own tensors.
+    """Call `module` with `params` (dotted name -> tensor, or a tuple of such dicts) in place of its
+    own tensors.
 
-    Arguments follow as in `module(*args, **kwargs)`, or as PyTorch gives them: one tuple, and a dict. A parameter shared
-    under several names is replaced under all of them. Raises `StateDictError` for a name that the module does not have.
+    Arguments follow as in `module(*args, **kwargs)`, or as PyTorch gives them: one tuple, and a
+    dict. A parameter shared under several names is replaced under all of them. Raises
+    `StateDictError` for a name that the module does not have.
 
     >>> import gpudl as gd
     >>> fc = gd.nn.Linear(2, 1)
@@ -120,9 +125,10 @@ def _places(module: Module, params: dict[str, Any]) -> list[tuple[Module, str, A
     unknown = [name for name in params if name not in owned]
     if unknown:
         raise StateDictError(
-            "functional_call", f"{type(module).__name__} has no {', '.join(map(repr, unknown))}",
+            "functional_call",
+            f"{type(module).__name__} has no {', '.join(map(repr, unknown))}",
             remedy="names as named_parameters() and named_buffers() give them",
-        )  # fmt: skip
+        )
     by_identity = {
         id(owned[name][2]): value for name, value in params.items() if owned[name][2] is not None
     }

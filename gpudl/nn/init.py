@@ -1,7 +1,9 @@
-"""Initialization of parameters, in place: the schemes of `torch.nn.init`, drawn from gpudl's random streams.
+"""Initialization of parameters, in place: the schemes of `torch.nn.init`, drawn from gpudl's random
+streams.
 
-Each function writes into `tensor` without recording and returns it; `generator` is a `gd.Generator`.
-Sources: Glorot, Bengio, AISTATS 2010 (xavier); He et al., ICCV 2015 (kaiming); Saxe et al., ICLR 2014 (orthogonal).
+Each function writes into `tensor` without recording and returns it; `generator` is a
+`gd.Generator`. Sources: Glorot, Bengio, AISTATS 2010 (xavier); He et al., ICCV 2015 (kaiming); Saxe
+et al., ICLR 2014 (orthogonal).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from .._namespace.convert import cast
 from .._namespace.creation import eye as make_eye
 from ..autograd import Variable, make, no_grad
 from ..autograd.writes import overwrite
+from ..checks import real
 from ..dtypes import float32, float64, is_float
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..ops import activation
@@ -24,8 +27,15 @@ from ..random import Generator
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 _UNIT_GAINS = (
-    "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid",
-)  # fmt: skip
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -35,6 +45,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> round(gd.nn.init.calculate_gain("leaky_relu", 0.2), 4)
     1.3868
     """
+    if not isinstance(nonlinearity, str):
+        raise ArgumentTypeError("calculate_gain", f"a name is needed, not {nonlinearity!r:.80}")
     if nonlinearity in _UNIT_GAINS:
         return 1.0
     if nonlinearity == "leaky_relu":
@@ -44,9 +56,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in _GAINS:
         raise ArgumentError(
-            "calculate_gain", f"nonlinearity={nonlinearity!r}",
+            "calculate_gain",
+            f"nonlinearity={nonlinearity!r}",
             remedy="one of " + ", ".join([*_UNIT_GAINS, "leaky_relu", *_GAINS]),
-        )  # fmt: skip
+        )
     return _GAINS[nonlinearity]
 
 
@@ -90,7 +103,7 @@ def uniform_(
     return _write(
         "uniform_",
         tensor,
-        random.uniform(tensor.shape, float(a), float(b), **_options(tensor, generator)),
+        random.uniform(tensor.shape, real("uniform_", "a", a), real("uniform_", "b", b), **_options(tensor, generator)),
     )
 
 
@@ -102,7 +115,7 @@ def normal_(
     return _write(
         "normal_",
         tensor,
-        random.normal(tensor.shape, float(mean), float(std), **_options(tensor, generator)),
+        random.normal(tensor.shape, real("normal_", "mean", mean), real("normal_", "std", std), **_options(tensor, generator)),
     )
 
 
@@ -114,8 +127,11 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Any:
-    """Fill with normal numbers of which only those in [a, b] occur, by the inverse of the distribution function."""
+    """Fill with normal numbers of which only those in [a, b] occur, by the inverse of the
+    distribution function."""
     _target("trunc_normal_", tensor)
+    mean, std = real("trunc_normal_", "mean", mean), real("trunc_normal_", "std", std)
+    a, b = real("trunc_normal_", "a", a), real("trunc_normal_", "b", b)
     if not std > 0 or a > b:
         raise ArgumentError(
             "trunc_normal_", f"std={std}, a={a}, b={b}", remedy="std > 0 and a <= b"
@@ -156,7 +172,8 @@ def eye_(tensor: Any) -> Any:
 
 
 def dirac_(tensor: Any, groups: int = 1) -> Any:
-    """Fill a convolution's weight (O, I, *K) so that it passes as many channels as it can through unchanged."""
+    """Fill a convolution's weight (O, I, *K) so that it passes as many channels as it can through
+    unchanged."""
     _target("dirac_", tensor)
     if not 3 <= tensor.ndim <= 5:
         raise ShapeError("dirac_", "needs a convolution's weight: 3 to 5 axes", tensor=tensor)
@@ -179,14 +196,15 @@ def _from_host(array: Any, like: Any) -> Any:
 def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Uniform numbers of variance gain^2 2 / (fan in + fan out)."""
     fan_in, fan_out = _fans("xavier_uniform_", _target("xavier_uniform_", tensor))
-    bound = gain * math.sqrt(6 / max(fan_in + fan_out, 1))
+    bound = real("xavier_uniform_", "gain", gain) * math.sqrt(6 / max(fan_in + fan_out, 1))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Normal numbers of variance gain^2 2 / (fan in + fan out)."""
     fan_in, fan_out = _fans("xavier_normal_", _target("xavier_normal_", tensor))
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(fan_in + fan_out, 1)), generator)
+    std = real("xavier_normal_", "gain", gain) * math.sqrt(2 / max(fan_in + fan_out, 1))
+    return normal_(tensor, 0.0, std, generator)
 
 
 def _kaiming_std(op: str, tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
@@ -228,7 +246,8 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None) -> Any:
-    """Fill with a random orthogonal matrix (rows or columns, whichever are fewer), the later axes as columns."""
+    """Fill with a random orthogonal matrix (rows or columns, whichever are fewer), the later axes
+    as columns."""
     _target("orthogonal_", tensor)
     if tensor.ndim < 2:
         raise ShapeError("orthogonal_", "needs at least two axes", tensor=tensor)
@@ -243,20 +262,23 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None
     q, r = np.linalg.qr(host if rows >= cols else host.T)
     q = q * np.sign(np.diagonal(r))
     q = q if rows >= cols else q.T
-    return _write("orthogonal_", tensor, _from_host((gain * q).reshape(tensor.shape), tensor))
+    q = real("orthogonal_", "gain", gain) * q
+    return _write("orthogonal_", tensor, _from_host(q.reshape(tensor.shape), tensor))
 
 
 def sparse_(
     tensor: Any, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Any:
-    """Fill a matrix with normal numbers, a share `sparsity` of each column (rounded up) with zeros."""
+    """Fill a matrix with normal numbers, a share `sparsity` of each column (rounded up) with
+    zeros."""
     _target("sparse_", tensor)
     if tensor.ndim != 2:
         raise ShapeError("sparse_", "needs a matrix", tensor=tensor)
+    sparsity, std = real("sparse_", "sparsity", sparsity), real("sparse_", "std", std)
     if not 0 <= sparsity <= 1:
         raise ArgumentError("sparse_", f"sparsity is {sparsity}", remedy="from 0 to 1")
     options = _options(tensor, generator)
-    value = random.normal(tensor.shape, 0.0, float(std), **options)
+    value = random.normal(tensor.shape, 0.0, std, **options)
     zeros = math.ceil(sparsity * tensor.shape[0])
     order = random.uniform(tensor.shape, **options).data.argsort(axis=0).argsort(axis=0)
     kept = make(order) >= zeros

@@ -10,20 +10,23 @@ from .._namespace.creation import zeros
 from .._namespace.manipulation import concat
 from ..autograd import Variable, no_grad
 from ..autograd.writes import overwrite
+from ..checks import items
 from ..dtypes import accumulator
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..ops import elementwise as ew
 from ..ops.reduce import max_, sum_
 from ..ops.shape import reshape
-from .functional._check import constant, number
+from .functional._check import constant, number, tensor
 
 
 def _gradients(op: str, parameters: Any) -> list[Any]:
     if isinstance(parameters, Variable):
         parameters = [parameters]
-    if not isinstance(parameters, Iterable):
-        raise ArgumentTypeError(op, f"{parameters!r} is no tensor and no iterable of tensors")
-    return [p.grad for p in parameters if p.grad is not None]
+    return [p.grad for p in _tensors(op, "parameters", parameters) if p.grad is not None]
+
+
+def _tensors(op: str, name: str, given: Any) -> list[Any]:
+    return [tensor(op, x, f"an entry of {name}") for x in items(op, name, given)]
 
 
 def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
@@ -31,7 +34,7 @@ def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
     p = number("get_total_norm", "norm_type", norm_type)
     parts = []
     with no_grad():
-        for x in tensors:
+        for x in _tensors("get_total_norm", "tensors", tensors):
             wide = ew.cast(x, dtype=accumulator(x.dtype)) if x.dtype != accumulator(x.dtype) else x
             axes = tuple(range(wide.ndim))
             if p == math.inf:
@@ -59,7 +62,8 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Any:
-    """Scale the gradients so that their norm together is at most `max_norm`; returns the norm before.
+    """Scale the gradients so that their norm together is at most `max_norm`; returns the norm
+    before.
 
     >>> import gpudl as gd
     >>> w = gd.nn.Parameter(gd.tensor([3.0, 4.0]))
@@ -100,7 +104,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     >>> gd.nn.utils.parameters_to_vector(gd.nn.Linear(3, 2).parameters()).shape
     (8,)
     """
-    parts = [reshape(p, shape=(p.data.size,)) for p in parameters]
+    parts = [reshape(p, shape=(p.data.size,)) for p in _tensors("parameters_to_vector", "parameters", parameters)]
     if not parts:
         raise ArgumentError("parameters_to_vector", "no parameters")
     return concat(parts)
@@ -108,7 +112,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
 
 def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Write the parts of `vec` into the parameters, without recording."""
-    params = list(parameters)
+    params = _tensors("vector_to_parameters", "parameters", parameters)
     total = sum(p.data.size for p in params)
     if not isinstance(vec, Variable) or vec.shape != (total,):
         raise ShapeError("vector_to_parameters", f"needs a vector of {total} elements", vec=vec)

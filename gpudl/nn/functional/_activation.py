@@ -1,4 +1,5 @@
-"""Activation functions. Most are made of a few rows of the table; those with a kernel are rows themselves.
+"""Activation functions. Most are made of a few rows of the table; those with a kernel are rows
+themselves.
 
 `inplace=True` is taken as the permission to reuse the input's memory, of which no use is made.
 """

@@ -15,7 +15,8 @@ from ...ops.shape import permute, reshape
 
 
 def tensor(op: str, x: Any, name: str = "input") -> Any:
-    """`x`, which must be a tensor: functions of networks do not convert lists behind the user's back."""
+    """`x`, which must be a tensor: functions of networks do not convert lists behind the user's
+    back."""
     if isinstance(x, Variable):
         return x
     raise ArgumentTypeError(
@@ -27,12 +28,16 @@ def same_dtype(op: str, x: Any, **weights: Any) -> None:
     """Raise `DTypeError` unless every weight that is not None has the dtype of `x`."""
     dtype = x.data.dtype
     for name, w in weights.items():
+        if w is not None and not isinstance(w, Variable):
+            tensor(op, w, name)
         if w is not None and w.data.dtype is not dtype and w.data.dtype != dtype:
             raise DTypeError(
-                op, f"the input is {dtype.name}, {name} is {w.data.dtype.name}",
+                op,
+                f"the input is {dtype.name}, {name} is {w.data.dtype.name}",
                 remedy=f"x.astype(gd.{w.data.dtype.name}), or model.to(gd.{dtype.name})",
-                input=x, **{name: w},
-            )  # fmt: skip
+                input=x,
+                **{name: w},
+            )
 
 
 def real_float(op: str, x: Any, name: str = "input") -> Any:
@@ -112,13 +117,16 @@ def same_shape(op: str, **operands: Any) -> None:
     shapes_seen = {x.shape for x in operands.values()}
     if len(shapes_seen) > 1:
         raise ShapeError(
-            op, "the shapes differ", remedy="reshape or broadcast_to one of them; a loss does not broadcast",
+            op,
+            "the shapes differ",
+            remedy="reshape or broadcast_to one of them; a loss does not broadcast",
             **operands,
-        )  # fmt: skip
+        )
 
 
 def common(op: str, *xs: Any) -> tuple[Any, ...]:
-    """Floating tensors of one dtype: integers take the float's dtype, two different floats raise."""
+    """Floating tensors of one dtype: integers take the float's dtype, two different floats
+    raise."""
     first = next((x for x in xs if kind(x.data.dtype) >= 2), None)
     if first is None:
         return tuple(floating(op, x) for x in xs)

@@ -128,7 +128,8 @@ def conv3d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """Cross-correlation of (N, C, D, H, W) or (C, D, H, W) with weight (O, C / groups, KD, KH, KW)."""
+    """Cross-correlation of (N, C, D, H, W) or (C, D, H, W) with weight (O, C / groups, KD, KH,
+    KW)."""
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -158,7 +159,8 @@ def _conv_transpose(
             raise ArgumentError(
                 op, f"output_padding={e}", remedy=f"less than stride or dilation ({max(s, d)})"
             )
-    # What output_padding adds beyond the reach of the stride is taken from the padding behind, then filled with zeros.
+    # What output_padding adds beyond the reach of the stride is taken from the padding behind, then
+    # filled with zeros.
     cut = tuple(0 if e < s else min(e, p) for e, s, p in zip(extra, steps, low, strict=True))
     tail = tuple(0 if e < s else e - c for e, s, c in zip(extra, steps, cut, strict=True))
     pads = tuple((p, p - c) for p, c in zip(low, cut, strict=True))
@@ -173,18 +175,29 @@ def _conv_transpose(
             op, f"the result would have extents {spatial}", remedy="less padding", input=x, weight=w
         )
     y = ops.conv_dgrad(
-        x, w, x_shape=(x.shape[0], w.shape[1] * groups, *spatial), stride=steps, padding=pads, dilation=spread,
+        x,
+        w,
+        x_shape=(x.shape[0], w.shape[1] * groups, *spatial),
+        stride=steps,
+        padding=pads,
+        dilation=spread,
         groups=groups,
-    )  # fmt: skip
+    )
     if any(tail):
         y = pad_row(y, width=((0, 0), (0, 0), *((0, t) for t in tail)), value=0)
     return unbatched(_biased(y, bias), added)
 
 
 def conv_transpose1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-    groups: int = 1, dilation: Any = 1,
-) -> Any:  # fmt: skip
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
     """The transpose of `conv1d`: (N, C, L) with weight (C, O / groups, K)."""
     return _conv_transpose(
         1, input, weight, bias, stride, padding, output_padding, groups, dilation
@@ -192,9 +205,15 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-    groups: int = 1, dilation: Any = 1,
-) -> Any:  # fmt: skip
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
     """The transpose of `conv2d`: (N, C, H, W) with weight (C, O / groups, KH, KW)."""
     return _conv_transpose(
         2, input, weight, bias, stride, padding, output_padding, groups, dilation
@@ -202,9 +221,15 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-    groups: int = 1, dilation: Any = 1,
-) -> Any:  # fmt: skip
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
     """The transpose of `conv3d`: (N, C, D, H, W) with weight (C, O / groups, KD, KH, KW)."""
     return _conv_transpose(
         3, input, weight, bias, stride, padding, output_padding, groups, dilation

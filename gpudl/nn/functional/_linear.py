@@ -40,7 +40,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
-    """x1 @ weight[n] @ x2 + bias[n] for each n: (..., I), (..., J), (N, I, J) and (N,) give (..., N)."""
+    """x1 @ weight[n] @ x2 + bias[n] for each n: (..., I), (..., J), (N, I, J) and (N,) give (...,
+    N)."""
     a, b, w = tensor("bilinear", input1), tensor("bilinear", input2), tensor("bilinear", weight)
     same_dtype("bilinear", a, input2=b, weight=w, bias=bias)
     if (
@@ -72,7 +73,8 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """The rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient."""
+    """The rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx`
+    gets no gradient."""
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotSupportedError(
             "embedding",
@@ -139,7 +141,7 @@ def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> A
     """input / max(norm, eps), with the p-norm along `dim`."""
     x = tensor("normalize", input)
     norm = vector_norm("normalize", x, number("normalize", "p", p), axis("normalize", dim, x), True)
-    return x / clamp_min("normalize", norm, eps)
+    return x / clamp_min("normalize", norm, number("normalize", "eps", eps))
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
@@ -147,7 +149,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     op = "cosine_similarity"
     a, b = broadcast_arrays(*common(op, tensor(op, x1, "x1"), tensor(op, x2, "x2")))
     at = axis(op, dim, a)
-    na, nb = (clamp_min(op, vector_norm(op, x, 2, at, True), eps) for x in (a, b))
+    low = number(op, "eps", eps)
+    na, nb = (clamp_min(op, vector_norm(op, x, 2, at, True), low) for x in (a, b))
     return sum_((a / na) * (b / nb), axis=(at,), keepdims=False)
 
 
@@ -157,5 +160,5 @@ def pairwise_distance(
     """The p-norm of x1 - x2 + eps along the last axis."""
     op = "pairwise_distance"
     a, b = common(op, tensor(op, x1, "x1"), tensor(op, x2, "x2"))
-    d = a - b + eps
+    d = a - b + number(op, "eps", eps)
     return vector_norm(op, d, number(op, "p", p), axis(op, -1, d), keepdim)

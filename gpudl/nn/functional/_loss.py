@@ -59,9 +59,10 @@ def _class_weight(op: str, x: Any, weight: Any, classes: int) -> None:
 def _picked_weights(
     op: str, x: Any, labels: Any, weight: Any, ignore_index: int
 ) -> tuple[Any, Any]:
-    """Labels safe to index with, and the weight of each row, 0 where the label is `ignore_index`."""
+    """Labels safe to index with, and the weight of each row, 0 where the label is
+    `ignore_index`."""
     classes = x.shape[1]
-    counts = labels != ignore_index
+    counts = labels != shapes.as_int(op, "ignore_index", ignore_index)
     safe = cast(ew.where(counts, labels, labels * 0), int64)
     if safe.data.size and (bool((safe < 0).any()) or bool((safe >= classes).any())):
         raise IndexRangeError(
@@ -93,7 +94,8 @@ def nll_loss(
     reduce: None = None,
     reduction: str = "mean",
 ) -> Any:
-    """-input[i, target[i]] of log-probabilities (N, C, *d), or (C,), with labels (N, *d); the mean is weighted."""
+    """-input[i, target[i]] of log-probabilities (N, C, *d), or (C,), with labels (N, *d); the mean
+    is weighted."""
     op = "nll_loss"
     refuse(op, size_average, reduce)
     x, t = real_float(op, input), tensor(op, target, "target")
@@ -117,9 +119,11 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """The cross-entropy of logits (N, C, *d), or (C,), with labels (N, *d), or with probabilities of the logits' shape.
+    """The cross-entropy of logits (N, C, *d), or (C,), with labels (N, *d), or with probabilities
+    of the logits' shape.
 
-    With labels the mean divides by the weights of the rows that count; with probabilities by the number of rows.
+    With labels the mean divides by the weights of the rows that count; with probabilities by the
+    number of rows.
     """
     op = "cross_entropy"
     refuse(op, size_average, reduce)
@@ -186,7 +190,8 @@ def refuse(op: str, size_average: Any, reduce: Any) -> None:
 
 
 # ----- two classes -----
-# PyTorch's bound of the logarithms in binary_cross_entropy; exp(-100) itself is a float32 (denormal).
+# PyTorch's bound of the logarithms in binary_cross_entropy; exp(-100) itself is a float32
+# (denormal).
 _LOG_FLOOR, _EXP_FLOOR = -100.0, 3.783505853677006e-44
 
 
@@ -204,7 +209,8 @@ def binary_cross_entropy(
     reduce: None = None,
     reduction: str = "mean",
 ) -> Any:
-    """-(t log x + (1 - t) log(1 - x)) of probabilities; logarithms end at -100, beyond which there is no gradient."""
+    """-(t log x + (1 - t) log(1 - x)) of probabilities; logarithms end at -100, beyond which there
+    is no gradient."""
     op = "binary_cross_entropy"
     refuse(op, size_average, reduce)
     x, t = common(op, real_float(op, input), tensor(op, target, "target"))
@@ -226,7 +232,8 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Any = None,
 ) -> Any:
-    """`binary_cross_entropy` of sigmoid(x), without overflow; `pos_weight` scales the positive term."""
+    """`binary_cross_entropy` of sigmoid(x), without overflow; `pos_weight` scales the positive
+    term."""
     op = "binary_cross_entropy_with_logits"
     refuse(op, size_average, reduce)
     x, t = common(op, real_float(op, input), tensor(op, target, "target"))

@@ -24,7 +24,8 @@ def cosine_embedding_loss(
     reduce: None = None,
     reduction: str = "mean",
 ) -> Any:
-    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1; x (N, D) or (D,), target (N,) or ()."""
+    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1; x (N, D) or
+    (D,), target (N,) or ()."""
     op = "cosine_embedding_loss"
     refuse(op, size_average, reduce)
     a, b, t = common(
@@ -95,7 +96,8 @@ def triplet_margin_loss(
     reduce: None = None,
     reduction: str = "mean",
 ) -> Any:
-    """max(0, |a - p| - |a - n| + margin); with `swap` the negative distance is the smaller of those to a and to p."""
+    """max(0, |a - p| - |a - n| + margin); with `swap` the negative distance is the smaller of those
+    to a and to p."""
     op = "triplet_margin_loss"
     refuse(op, size_average, reduce)
     a, q, n = common(

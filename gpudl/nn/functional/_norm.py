@@ -14,7 +14,7 @@ from ...ops import elementwise as ew
 from ...ops import norm as ops
 from ...ops.create import device_of, full
 from ...ops.shape import reshape
-from ._check import as_ints, channel_shape, constant, number, real_float, same_dtype
+from ._check import as_ints, channel_shape, constant, number, real_float, same_dtype, tensor
 
 
 def _filled(like: Any, n: int, value: float) -> Any:
@@ -31,9 +31,11 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """(N, C, *S) normalized per channel: by the batch when `training`, else by the running statistics.
+    """(N, C, *S) normalized per channel: by the batch when `training`, else by the running
+    statistics.
 
-    In training the running statistics, where given, move by `momentum` towards the batch's (the variance without bias).
+    In training the running statistics, where given, move by `momentum` towards the batch's (the
+    variance without bias).
     """
     op = "batch_norm"
     x = real_float(op, input)
@@ -48,7 +50,7 @@ def batch_norm(
         "bias": bias,
     }
     for name, value in given.items():
-        if value is not None and value.shape != (C,):
+        if value is not None and tensor(op, value, name).shape != (C,):
             raise ShapeError(
                 op, f"{name} is ({C},), one entry per channel", input=x, **{name: value}
             )
@@ -72,8 +74,9 @@ def batch_norm(
             # var + eps is what rstd holds to full precision; the variance below eps needs no more.
             var = 1 / ew.square(rstd) - eps
             var = ew.where(var < 0, constant(op, var, 0), var) * (count / (count - 1))
-            _move(running_mean, mean, momentum)
-            _move(running_var, var, momentum)
+            share = number(op, "momentum", momentum)
+            _move(running_mean, mean, share)
+            _move(running_var, var, share)
     return y
 
 
@@ -85,7 +88,8 @@ def _move(running: Any, value: Any, momentum: float) -> None:
 
 
 def _evaluated(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """One multiplication and one addition per element, with what comes from the channel folded first."""
+    """One multiplication and one addition per element, with what comes from the channel folded
+    first."""
     wide = accumulator(x.dtype)
     mean, var = cast(mean, wide), cast(var, wide)
     scale = 1 / ew.sqrt(var + eps)

@@ -13,9 +13,11 @@ _MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
-    """`input` with margins around it; `pad` is (low, high) of the last axis, then of the one before, ...
+    """`input` with margins around it; `pad` is (low, high) of the last axis, then of the one
+    before, ...
 
-    `mode` is "constant" (with `value`; negative margins cut off), "reflect", "replicate" or "circular".
+    `mode` is "constant" (with `value`; negative margins cut off), "reflect", "replicate" or
+    "circular".
     """
     x = tensor("pad", input)
     margins = as_ints("pad", pad)

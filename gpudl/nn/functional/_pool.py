@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops import pooling as ops
 from ...ops.matmul import linear
 from ...ops.reduce import sum_
-from ...shapes import as_int
+from ...shapes import as_int, count
 from ._check import axis_last, batched, constant, ints, real_float, unbatched, undone
 
 
@@ -45,42 +45,69 @@ def _max_pool(
     x, added = batched(op, real_float(op, input), rank)
     kernel, steps, pads = _windows(op, rank, kernel_size, stride, padding)
     y, index = ops.max_pool(
-        x, kernel=kernel, stride=steps, padding=pads, dilation=ints(op, "dilation", dilation, rank, 1),
+        x,
+        kernel=kernel,
+        stride=steps,
+        padding=pads,
+        dilation=ints(op, "dilation", dilation, rank, 1),
         ceil_mode=bool(ceil_mode),
-    )  # fmt: skip
+    )
     y = unbatched(y, added)
     return (y, unbatched(index, added)) if return_indices else y
 
 
 def max_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:  # fmt: skip
+) -> Any:
     """The maximum of each window of (N, C, L); with `return_indices` also where in L it stands."""
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:  # fmt: skip
-    """The maximum of each window of (N, C, H, W); with `return_indices` also where in the flattened plane it stands."""
+) -> Any:
+    """The maximum of each window of (N, C, H, W); with `return_indices` also where in the flattened
+    plane it stands."""
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:  # fmt: skip
-    """The maximum of each window of (N, C, D, H, W); with `return_indices` also where in the flattened volume it stands."""
+) -> Any:
+    """The maximum of each window of (N, C, D, H, W); with `return_indices` also where in the
+    flattened volume it stands."""
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 # ----- average -----
 def _avg_pool(
-    rank: int, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+    rank: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
     divisor_override: int | None,
-) -> Any:  # fmt: skip
+) -> Any:
     op = f"avg_pool{rank}d"
     x, added = batched(op, real_float(op, input), rank)
     kernel, steps, pads = _windows(op, rank, kernel_size, stride, padding)
@@ -111,17 +138,26 @@ def _placed(array: Any, like: Any) -> Any:
 
 
 def avg_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
-) -> Any:  # fmt: skip
+) -> Any:
     """The mean of each window of (N, C, L)."""
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Any:  # fmt: skip
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """The mean of each window of (N, C, H, W), or its sum over `divisor_override`."""
     return _avg_pool(
         2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
@@ -129,9 +165,14 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Any:  # fmt: skip
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """The mean of each window of (N, C, D, H, W), or its sum over `divisor_override`."""
     return _avg_pool(
         3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
@@ -156,11 +197,14 @@ def _sizes(op: str, output_size: Any, spatial: tuple[int, ...]) -> tuple[int, ..
 
 def _averaging_matrix(n: int, out: int) -> Any:
     """(out, n): row i averages the positions floor(i n / out) to ceil((i + 1) n / out)."""
-    matrix = np.zeros((out, n))
-    for i in range(out):
-        start, stop = i * n // out, math.ceil((i + 1) * n / out)
-        matrix[i, start:stop] = 1 / (stop - start)
-    return matrix
+    count("adaptive_avg_pool", (out, n), 8)
+    try:
+        i, at = np.arange(out)[:, None], np.arange(n)
+        member = (at >= i * n // out) & (at < -(-(i + 1) * n // out))
+        return member / member.sum(1, keepdims=True)
+    except MemoryError as error:
+        dtype = np.dtype(np.float64)
+        raise devices.CPU.out_of_memory("adaptive_avg_pool", (out, n), dtype, error) from None
 
 
 def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:

@@ -72,7 +72,8 @@ def smooth_l1_loss(
 def huber_loss(
     input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Any:
-    """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), times `weight` where given."""
+    """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), times `weight` where
+    given."""
     op = "huber_loss"
     width = number(op, "delta", delta)
     if width <= 0:
@@ -98,7 +99,8 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
-    """t (log t - x) of log-probabilities x; "batchmean" divides the sum by the first extent, as the definition asks."""
+    """t (log t - x) of log-probabilities x; "batchmean" divides the sum by the first extent, as the
+    definition asks."""
     op = "kl_div"
     refuse(op, size_average, reduce)
     x, t = _pair(op, input, target)
@@ -125,7 +127,8 @@ def poisson_nll_loss(
     reduce: None = None,
     reduction: str = "mean",
 ) -> Any:
-    """exp(x) - t x for a logarithm of the rate, x - t log(x + eps) for the rate; `full` adds Stirling's term."""
+    """exp(x) - t x for a logarithm of the rate, x - t log(x + eps) for the rate; `full` adds
+    Stirling's term."""
     op = "poisson_nll_loss"
     refuse(op, size_average, reduce)
     x, t = _pair(op, input, target)
@@ -147,7 +150,8 @@ def gaussian_nll_loss(
 ) -> Any:
     """(log var + (x - t)^2 / var) / 2, with var at least `eps`; `full` adds log(2 pi) / 2.
 
-    `var` is a number, or a tensor of the input's shape, of that with a last extent of 1, or of that without its last axis.
+    `var` is a number, or a tensor of the input's shape, of that with a last extent of 1, or of that
+    without its last axis.
     """
     op = "gaussian_nll_loss"
     x, t = _pair(op, input, target)
