@@ -8,7 +8,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import devices
-from ._namespace import array_function, convert, creation, indexing, linear, manipulation, reductions
+from ._namespace import (
+    array_function,
+    convert,
+    creation,
+    indexing,
+    linear,
+    manipulation,
+    reductions,
+)
 from ._namespace import elementwise as ew
 from .autograd import (
     Node,
@@ -28,6 +36,7 @@ from .errors import (
     ArgumentError,
     ArgumentTypeError,
     DeviceError,
+    DTypeError,
     GradError,
     MissingAttributeError,
     ShapeError,
@@ -242,7 +251,7 @@ class Tensor(Variable):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
-        if dtype is not None and np.dtype(dtype) != array.dtype:
+        if dtype is not None and _numpy_dtype(dtype) != array.dtype:
             if copy is False:
                 raise ArgumentError("__array__", "a cast needs a copy", x=self)
             return array.astype(dtype)
@@ -271,9 +280,12 @@ class Tensor(Variable):
     ) -> Any:
         if self._node is not None:
             raise BufferError("__dlpack__: the tensor requires a gradient\n  remedy: x.detach()")
-        return self.data.__dlpack__(
-            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
-        )
+        try:
+            return self.data.__dlpack__(
+                stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+            )
+        except (TypeError, ValueError) as error:
+            raise ArgumentTypeError("__dlpack__", str(error), x=self) from None
 
     def __dlpack_device__(self) -> Any:
         return self.data.__dlpack_device__()
@@ -766,6 +778,13 @@ class RemovableHook:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise DTypeError("__array__", f"{dtype!r:.80}: {error}") from None
 
 
 def _refuse_positional(op: str, positional: tuple[Any, ...]) -> None:

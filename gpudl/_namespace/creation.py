@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, shapes
 from ..autograd import Variable, make, new_leaf
+from ..checks import flag, real
 from ..dtypes import as_dtype, default_complex, default_float, default_int, kind
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, ShapeError
 from ..ops import create, elementwise
@@ -277,6 +278,10 @@ def arange(
     )
 
 
+def _number(op: str, name: str, value: Any) -> complex:
+    return value if isinstance(value, complex) else real(op, name, value)
+
+
 def linspace(
     start: Any,
     stop: Any,
@@ -304,8 +309,10 @@ def linspace(
         else default_float
     )
     wanted = default if dtype is None else as_dtype(dtype, "linspace")
+    ends = [_number("linspace", name, v) for name, v in (("start", start), ("stop", stop))]
     with np.errstate(all="ignore"):
-        array = np.linspace(start, stop, num, endpoint=endpoint).astype(wanted)
+        array = np.linspace(*ends, num, endpoint=flag("linspace", "endpoint", endpoint))
+        array = array.astype(wanted)
     return make(devices.resolve(device).from_host(array, copy=False))
 
 

@@ -141,9 +141,12 @@ def unique_all(x: Any, /) -> UniqueAll:
     tensor([1, 2])
     """
     x = tensor_of("unique_all", x)
-    _, first, inverse, counts = np.unique(
-        _host(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
-    )
+    try:
+        _, first, inverse, counts = np.unique(
+            _host(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        )
+    except MemoryError as error:
+        raise devices.CPU.out_of_memory("unique", x.shape, x.dtype, error) from None
     # Taken from x rather than from the sorted copy, so that gradients find their way back.
     values = take(shape_ops.reshape(x, shape=(x.data.size,)), _back(x, first.astype(np.int64)))
     return UniqueAll(

@@ -34,6 +34,7 @@ def _library(op: str, function: Callable[..., Any], *arrays: Any) -> Any:
     try:
         return function(*arrays)
     except np.linalg.LinAlgError as error:
+        _matrix(op, arrays[0], square=op not in ("svd", "svdvals", "pinv"))
         raise ArgumentError(
             op,
             _FAILED.get(op, str(error)),
