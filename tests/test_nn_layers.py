@@ -1,4 +1,5 @@
-"""Layers and functions of networks without a peer: against float64, statistics, and the errors of wrong calls."""
+"""Layers and functions of networks without a peer: against float64, statistics, and the errors of
+wrong calls."""
 
 from __future__ import annotations
 
@@ -33,9 +34,18 @@ def x64(*shape: int, seed: int = 0) -> Any:
 def test_linear_in_every_layout(shape, count):
     rng = np.random.default_rng(0)
     x, w, b = rng.normal(size=shape), rng.normal(size=(5, 37)), rng.normal(size=5)
-    for xs in (x, np.flip(np.flip(x).copy()), np.ascontiguousarray(x.T).T, np.broadcast_to(x[..., :1], shape)):
+    for xs in (
+        x,
+        np.flip(np.flip(x).copy()),
+        np.ascontiguousarray(x.T).T,
+        np.broadcast_to(x[..., :1], shape),
+    ):
         for ws in (w, np.asfortranarray(w), w[::-1].copy()[::-1]):
-            out = F.linear(gd.asarray(xs.astype(np.float32)), gd.asarray(ws.astype(np.float32)), gd.asarray(b.astype(np.float32)))
+            out = F.linear(
+                gd.asarray(xs.astype(np.float32)),
+                gd.asarray(ws.astype(np.float32)),
+                gd.asarray(b.astype(np.float32)),
+            )
             assert_close(out, xs @ w.T + b, tolerance=1e-5, scale=10.0)
             count("linear, layouts", 1, 1)
 
@@ -53,7 +63,11 @@ def test_layer_norm_of_one_value_is_its_bias():
     x = gd.tensor([[3.0], [-1e6]], requires_grad=True)
     y = norm(x)
     y.sum().backward()
-    assert y.tolist() == [[0.0], [0.0]] and not x.grad.numpy().any() and not norm.weight.grad.numpy().any()
+    assert (
+        y.tolist() == [[0.0], [0.0]]
+        and not x.grad.numpy().any()
+        and not norm.weight.grad.numpy().any()
+    )
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e3])
@@ -74,7 +88,9 @@ def test_batch_norm_in_evaluation_does_not_move():
     norm = nn.BatchNorm1d(2).eval()
     before = norm.running_mean.numpy().copy()
     norm(gd.ones(4, 2))
-    assert np.array_equal(norm.running_mean.numpy(), before) and norm.num_batches_tracked.item() == 0
+    assert (
+        np.array_equal(norm.running_mean.numpy(), before) and norm.num_batches_tracked.item() == 0
+    )
     norm.train()
     with gd.no_grad():
         norm(gd.ones(4, 2))
@@ -98,8 +114,23 @@ def test_output_size_of_a_transposed_convolution():
         up(x, output_size=(11, 9))
 
 
-SMOOTH = ["elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "logsigmoid", "tanh", "softplus", "softsign",
-          "hardswish", "tanhshrink", "glu", "leaky_relu"]  # fmt: skip
+SMOOTH = [
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "mish",
+    "sigmoid",
+    "logsigmoid",
+    "tanh",
+    "softplus",
+    "softsign",
+    "hardswish",
+    "tanhshrink",
+    "glu",
+    "leaky_relu",
+]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -111,7 +142,9 @@ def test_activations_have_derivatives_of_second_order(name, count):
     count("activations, first and second derivative", 1, 1)
 
 
-@pytest.mark.parametrize("name", ["softplus", "logsigmoid", "mish", "silu", "elu", "selu", "celu", "gelu", "sigmoid"])
+@pytest.mark.parametrize(
+    "name", ["softplus", "logsigmoid", "mish", "silu", "elu", "selu", "celu", "gelu", "sigmoid"]
+)
 def test_activations_at_the_ends(name):
     x = gd.tensor([-1e4, -100.0, 0.0, 100.0, 1e4], requires_grad=True)
     y = getattr(F, name)(x)
@@ -123,15 +156,22 @@ def test_activations_at_the_ends(name):
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: F.cross_entropy(x, LABELS), lambda x: F.cross_entropy(x, LABELS, label_smoothing=0.2),
+        lambda x: F.cross_entropy(x, LABELS),
+        lambda x: F.cross_entropy(x, LABELS, label_smoothing=0.2),
         lambda x: F.cross_entropy(x, LABELS, weight=gd.tensor([1.0, 2.0, 3.0], dtype="float64")),
-        lambda x: F.cross_entropy(x, F.softmax(x, 1)), lambda x: F.mse_loss(x, x * 0),
-        lambda x: F.huber_loss(x, x * 0, delta=0.5), lambda x: F.layer_norm(x, 3), lambda x: F.softmax(x, 0),
-        lambda x: F.binary_cross_entropy_with_logits(x, x * 0 + 0.3), lambda x: F.normalize(x),
-        lambda x: F.batch_norm(x, None, None, training=True), lambda x: F.cosine_similarity(x, x * x + 1),
-        lambda x: F.gaussian_nll_loss(x, x * 0, F.softplus(x)), lambda x: F.bilinear(x, x, x64(2, 3, 3)),
+        lambda x: F.cross_entropy(x, F.softmax(x, 1)),
+        lambda x: F.mse_loss(x, x * 0),
+        lambda x: F.huber_loss(x, x * 0, delta=0.5),
+        lambda x: F.layer_norm(x, 3),
+        lambda x: F.softmax(x, 0),
+        lambda x: F.binary_cross_entropy_with_logits(x, x * 0 + 0.3),
+        lambda x: F.normalize(x),
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: F.cosine_similarity(x, x * x + 1),
+        lambda x: F.gaussian_nll_loss(x, x * 0, F.softplus(x)),
+        lambda x: F.bilinear(x, x, x64(2, 3, 3)),
     ],
-)  # fmt: skip
+)
 def test_losses_and_norms_have_derivatives_of_second_order(f):
     x = x64(2, 3, seed=4)
     x.requires_grad = True
@@ -150,7 +190,10 @@ def test_padding_row_of_an_embedding():
     table = nn.Embedding(5, 3, padding_idx=1)
     assert not table.weight.detach().numpy()[1].any() and table.weight.detach().numpy()[0].any()
     table(gd.tensor([1, 1, 2])).sum().backward()
-    assert table.weight.grad.numpy()[1].tolist() == [0.0] * 3 and table.weight.grad.numpy()[2].tolist() == [1.0] * 3
+    assert (
+        table.weight.grad.numpy()[1].tolist() == [0.0] * 3
+        and table.weight.grad.numpy()[2].tolist() == [1.0] * 3
+    )
     fixed = nn.Embedding.from_pretrained(gd.ones(2, 3))
     assert not fixed.weight.requires_grad and fixed(gd.tensor([0])).tolist() == [[1.0] * 3]
 
@@ -180,7 +223,15 @@ def test_dropout_by_statistics(p):
     assert np.array_equal(F.dropout(x, p).detach().numpy(), values)
 
 
-@pytest.mark.parametrize(("layer", "shape"), [(nn.Dropout1d, (60, 50, 7)), (nn.Dropout2d, (60, 50, 3, 2)), (nn.Dropout3d, (60, 50, 2, 2, 2)), (nn.Dropout2d, (3000, 3, 2))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Dropout1d, (60, 50, 7)),
+        (nn.Dropout2d, (60, 50, 3, 2)),
+        (nn.Dropout3d, (60, 50, 2, 2, 2)),
+        (nn.Dropout2d, (3000, 3, 2)),
+    ],
+)
 def test_channel_dropout_takes_whole_channels(layer, shape):
     gd.manual_seed(0)
     y = layer(0.3)(gd.ones(*shape)).numpy()
@@ -206,7 +257,11 @@ def test_seeds_decide_the_weights():
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 2, 3, 3), (1, 7)])
 def test_orthogonal(shape):
-    w = nn.init.orthogonal_(gd.zeros(*shape, dtype="float64"), gain=2.0).numpy().reshape(shape[0], -1)
+    w = (
+        nn.init.orthogonal_(gd.zeros(*shape, dtype="float64"), gain=2.0)
+        .numpy()
+        .reshape(shape[0], -1)
+    )
     gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
     assert np.allclose(gram, 4 * np.eye(len(gram)), atol=1e-12)
 
@@ -231,7 +286,13 @@ def test_initialization_writes_into_leaves_without_recording():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_a_network_in_another_dtype(dtype):
     net = nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.GELU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 3), nn.LayerNorm(3)
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.GELU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+        nn.LayerNorm(3),
     )
     x = gd.random.normal((5, 2, 4, 4), generator=gd.Generator(1))
     expected = net(x).detach().numpy()
@@ -239,7 +300,9 @@ def test_a_network_in_another_dtype(dtype):
     loss.backward()
     assert loss.dtype.name == dtype and all(p.grad.dtype.name == dtype for p in net.parameters())
     wide = net(x.astype(dtype)).detach().astype("float64").numpy()
-    assert np.abs(wide - expected).max() < {"float16": 0.05, "bfloat16": 0.3, "float64": 1e-4}[dtype]
+    assert (
+        np.abs(wide - expected).max() < {"float16": 0.05, "bfloat16": 0.3, "float64": 1e-4}[dtype]
+    )
 
 
 # ----- errors -----
@@ -289,7 +352,10 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (ArgumentError, lambda: nn.ConvTranspose1d(1, 1, 2, output_padding=1)(gd.ones(1, 1, 3))),
     (ArgumentError, lambda: nn.ConvTranspose2d(1, 1, 2, padding_mode="reflect")),
     (ShapeError, lambda: nn.ConvTranspose1d(1, 1, 1, padding=3)(gd.ones(1, 1, 3))),
-    (ShapeError, lambda: nn.Conv2d(1, 1, 3, padding=4, padding_mode="reflect")(gd.ones(1, 1, 4, 4))),
+    (
+        ShapeError,
+        lambda: nn.Conv2d(1, 1, 3, padding=4, padding_mode="reflect")(gd.ones(1, 1, 4, 4)),
+    ),
     (ShapeError, lambda: nn.BatchNorm2d(3)(gd.ones(2, 3))),
     (ShapeError, lambda: nn.BatchNorm1d(3)(gd.ones(2, 4))),
     (ShapeError, lambda: nn.BatchNorm1d(3)(gd.ones(1, 3))),
@@ -319,9 +385,20 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (NotSupportedError, lambda: nn.Embedding(3, 2, max_norm=1.0)),
     (ShapeError, lambda: nn.Unflatten(1, (5, 2))(gd.ones(2, 12))),
     (IndexRangeError, lambda: nn.Flatten(3)(gd.ones(2, 2))),
-    *[(ShapeError, loss(name, (4, 1), (4,))) for name in (
-        "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "poisson_nll_loss", "binary_cross_entropy",
-        "binary_cross_entropy_with_logits", "hinge_embedding_loss")],
+    *[
+        (ShapeError, loss(name, (4, 1), (4,)))
+        for name in (
+            "mse_loss",
+            "l1_loss",
+            "smooth_l1_loss",
+            "huber_loss",
+            "kl_div",
+            "poisson_nll_loss",
+            "binary_cross_entropy",
+            "binary_cross_entropy_with_logits",
+            "hinge_embedding_loss",
+        )
+    ],
     (ShapeError, loss("margin_ranking_loss", (4, 1), (4,), (4,))),
     (ShapeError, loss("cosine_embedding_loss", a23, a23, a23)),
     (ShapeError, loss("gaussian_nll_loss", a23, a23, a32)),
@@ -358,7 +435,7 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (ShapeError, lambda: nn.utils.vector_to_parameters(gd.ones(3), [gd.ones(2)])),
     (ArgumentError, lambda: nn.utils.parameters_to_vector([])),
     (ArgumentTypeError, lambda: nn.utils.clip_grad_norm_(3, 1.0)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("i", range(len(WRONG)))
@@ -394,7 +471,11 @@ def test_parameters_as_a_vector_and_back():
     assert np.allclose(net.weight.grad.numpy(), 2 * net.weight.detach().numpy())
     before = net.weight
     nn.utils.vector_to_parameters(gd.arange(8).astype("float32"), net.parameters())
-    assert net.weight is before and net.weight.tolist() == [[0, 1, 2], [3, 4, 5]] and net.bias.tolist() == [6, 7]
+    assert (
+        net.weight is before
+        and net.weight.tolist() == [[0, 1, 2], [3, 4, 5]]
+        and net.bias.tolist() == [6, 7]
+    )
 
 
 def test_clipping_writes_into_the_gradients():

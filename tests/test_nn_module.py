@@ -35,7 +35,15 @@ class Net(nn.Module):
         return self.head(nn.functional.relu(self.bn(self.conv(x)))) * self.scale + self.offset
 
 
-NAMES = ["scale", "conv.weight", "conv.bias", "bn.weight", "bn.bias", "head.1.weight", "head.1.bias"]
+NAMES = [
+    "scale",
+    "conv.weight",
+    "conv.bias",
+    "bn.weight",
+    "bn.bias",
+    "head.1.weight",
+    "head.1.bias",
+]
 
 
 def image(n: int = 4) -> Any:
@@ -47,9 +55,19 @@ def test_names_and_order():
     net = Net()
     assert [name for name, _ in net.named_parameters()] == NAMES
     assert [name for name, _ in net.named_buffers()] == [
-        "offset", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked",
-    ]  # fmt: skip
-    assert [name for name, _ in net.named_modules()] == ["", "conv", "bn", "head", "head.0", "head.1"]
+        "offset",
+        "bn.running_mean",
+        "bn.running_var",
+        "bn.num_batches_tracked",
+    ]
+    assert [name for name, _ in net.named_modules()] == [
+        "",
+        "conv",
+        "bn",
+        "head",
+        "head.0",
+        "head.1",
+    ]
     assert [name for name, _ in net.named_children()] == ["conv", "bn", "head"]
     assert len(list(net.parameters(recurse=False))) == 1
     assert net.get_submodule("head.1") is net.head[1]
@@ -63,10 +81,16 @@ def test_shared_parameters_appear_once_and_stand_twice_in_the_state():
     b.weight = a.weight
     net = nn.Sequential(a, b, a)
     assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "1.bias"]
-    assert [k for k in net.state_dict() if k.endswith("weight")] == ["0.weight", "1.weight", "2.weight"]
+    assert [k for k in net.state_dict() if k.endswith("weight")] == [
+        "0.weight",
+        "1.weight",
+        "2.weight",
+    ]
     assert len(list(net.modules())) == 3
     twin = copy.deepcopy(net)
-    assert twin[1].weight is twin[0].weight and twin[0] is twin[2] and twin[0].weight is not a.weight
+    assert (
+        twin[1].weight is twin[0].weight and twin[0] is twin[2] and twin[0].weight is not a.weight
+    )
 
 
 def test_apply_visits_children_first():
@@ -139,7 +163,9 @@ def test_state_dict_round_trip():
     a(image())
     result = b.load_state_dict(a.state_dict())
     assert result == ([], [])
-    assert all(np.array_equal(b.state_dict()[k].numpy(), v.numpy()) for k, v in a.state_dict().items())
+    assert all(
+        np.array_equal(b.state_dict()[k].numpy(), v.numpy()) for k, v in a.state_dict().items()
+    )
     a.eval(), b.eval()
     assert np.array_equal(a(image()).detach().numpy(), b(image()).detach().numpy())
 
@@ -165,11 +191,14 @@ def test_loading_keeps_identity_memory_and_dtype():
     [
         (lambda s: s.pop("fc.bias"), "missing: fc.bias"),
         (lambda s: s.update(more=gd.ones(1)), "unexpected: more"),
-        (lambda s: s.update({"fc.weight": gd.ones(3, 2)}), r"fc.weight: shape \(3, 2\) for a tensor of shape \(2, 3\)"),
+        (
+            lambda s: s.update({"fc.weight": gd.ones(3, 2)}),
+            r"fc.weight: shape \(3, 2\) for a tensor of shape \(2, 3\)",
+        ),
         (lambda s: s.update({"fc.weight": gd.ones(2, 3, dtype="complex64")}), "complex64"),
         (lambda s: s.update({"fc.weight": "text"}), "fc.weight"),
     ],
-)  # fmt: skip
+)
 def test_a_state_dict_that_does_not_fit_changes_nothing(change, match):
     net = nn.ModuleDict({"first": nn.Linear(3, 3), "fc": nn.Linear(3, 2)})
     state = {k: v * 0 for k, v in net.state_dict().items()}
@@ -197,7 +226,9 @@ def test_assigning_takes_memory_and_dtype_over():
     weight = gd.zeros(2, 2, dtype="float64")
     before = net.weight
     net.load_state_dict({"weight": weight, "bias": gd.zeros(2, dtype="float64")}, assign=True)
-    assert net.weight is before and net.weight.data is weight.data and net.weight.dtype == np.float64
+    assert (
+        net.weight is before and net.weight.data is weight.data and net.weight.dtype == np.float64
+    )
     net(gd.ones(1, 2, dtype="float64")).sum().backward()
     assert net.weight.grad.dtype == np.float64
 
@@ -285,7 +316,9 @@ def test_forward_hooks():
     assert np.allclose(fc(x).detach().numpy(), plain + 1)
     third.remove()
     assert np.array_equal(fc(x).detach().numpy(), plain)
-    assert np.allclose(doubled - 1 - fc.bias.detach().numpy(), 2 * (plain - fc.bias.detach().numpy()), atol=1e-6)
+    assert np.allclose(
+        doubled - 1 - fc.bias.detach().numpy(), 2 * (plain - fc.bias.detach().numpy()), atol=1e-6
+    )
 
 
 def test_hooks_with_keywords_and_order():
@@ -296,7 +329,9 @@ def test_hooks_with_keywords_and_order():
     add, order = Add(), []
     add.register_forward_pre_hook(lambda m, a, k: (a, {"by": k["by"] * 10}), with_kwargs=True)
     add.register_forward_hook(lambda m, a, o: order.append("second"))
-    with add.register_forward_hook(lambda m, a, k, o: order.append(k["by"]), prepend=True, with_kwargs=True):
+    with add.register_forward_hook(
+        lambda m, a, k, o: order.append(k["by"]), prepend=True, with_kwargs=True
+    ):
         assert add(gd.zeros(1), by=0.5).tolist() == [5.0]
     add(gd.zeros(1), by=0.5)
     assert order == [5.0, "second", "second"]
@@ -353,8 +388,12 @@ def test_deepcopy_and_pickle():
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert repr(twin) == repr(net)
         assert [n for n, _ in twin.named_parameters()] == NAMES
-        assert all(type(p) is nn.Parameter and p.is_leaf and p.requires_grad for p in twin.parameters())
-        assert np.array_equal(twin.eval()(image()).detach().numpy(), net.eval()(image()).detach().numpy())
+        assert all(
+            type(p) is nn.Parameter and p.is_leaf and p.requires_grad for p in twin.parameters()
+        )
+        assert np.array_equal(
+            twin.eval()(image()).detach().numpy(), net.eval()(image()).detach().numpy()
+        )
         with gd.no_grad():
             twin.conv.weight[...] = 0.0
         assert net.conv.weight.detach().numpy().any()
@@ -364,7 +403,7 @@ def test_deepcopy_and_pickle():
 # ----- functional_call -----
 def test_functional_call():
     net = Net().eval()
-    before = {k: p for k, p in net.named_parameters()}
+    before = dict(net.named_parameters())
     zeros = {k: p.detach() * 0 for k, p in before.items()}
     x = image()
     assert not nn.functional_call(net, zeros, x).numpy().any()

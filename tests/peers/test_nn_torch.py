@@ -1,4 +1,5 @@
-"""Layers and losses against PyTorch: the same weights in, the same outputs, gradients and buffers out."""
+"""Layers and losses against PyTorch: the same weights in, the same outputs, gradients and buffers
+out."""
 
 from __future__ import annotations
 
@@ -59,16 +60,38 @@ LAYERS = [
     case("Conv2d", 3, 4, (2, 3), padding="same", padding_mode="circular", x=(2, 3, 6, 7)),
     case("Conv1d", 3, 4, 3, padding=1, padding_mode="reflect", x=(2, 3, 6)),
     case("Conv3d", 2, 4, 3, x=(2, 2, 5, 6, 7)),
-    case("Conv3d", 2, 4, (1, 2, 3), stride=(1, 2, 2), padding=(0, 1, 1), groups=2, x=(1, 2, 4, 6, 7)),
+    case(
+        "Conv3d", 2, 4, (1, 2, 3), stride=(1, 2, 2), padding=(0, 1, 1), groups=2, x=(1, 2, 4, 6, 7)
+    ),
     case("Conv3d", 2, 3, 2, padding="same", padding_mode="replicate", x=(1, 2, 3, 4, 5)),
     case("ConvTranspose1d", 3, 8, 4, stride=2, padding=1, x=(2, 3, 10)),
     case("ConvTranspose1d", 3, 4, 3, stride=3, output_padding=2, x=(3, 7)),
-    case("ConvTranspose1d", 4, 6, 3, stride=1, dilation=3, output_padding=2, padding=1, groups=2, x=(2, 4, 5)),
+    case(
+        "ConvTranspose1d",
+        4,
+        6,
+        3,
+        stride=1,
+        dilation=3,
+        output_padding=2,
+        padding=1,
+        groups=2,
+        x=(2, 4, 5),
+    ),
     case("ConvTranspose1d", 2, 3, 3, dilation=4, output_padding=3, padding=4, x=(2, 2, 5)),
     case("ConvTranspose2d", 3, 8, 3, stride=2, padding=1, output_padding=1, x=(2, 3, 5, 6)),
     case("ConvTranspose2d", 4, 8, (2, 3), stride=(1, 3), groups=4, bias=False, x=(2, 4, 5, 6)),
     case("ConvTranspose3d", 2, 4, 2, stride=2, x=(1, 2, 3, 3, 4)),
-    case("ConvTranspose3d", 2, 4, 3, stride=(1, 2, 1), padding=1, dilation=(2, 1, 1), x=(2, 2, 3, 4, 3)),
+    case(
+        "ConvTranspose3d",
+        2,
+        4,
+        3,
+        stride=(1, 2, 1),
+        padding=1,
+        dilation=(2, 1, 1),
+        x=(2, 2, 3, 4, 3),
+    ),
     case("BatchNorm1d", 5, x=(8, 5)),
     case("BatchNorm1d", 3, momentum=None, x=(4, 3, 7)),
     case("BatchNorm1d", 3, affine=False, x=(2, 3)),
@@ -113,9 +136,27 @@ LAYERS = [
     *[
         case(name, x=(37, 5))
         for name in (
-            "ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid",
-            "Tanh", "Softplus", "Softsign", "Hardtanh", "Hardsigmoid", "Hardswish", "Hardshrink", "Softshrink",
-            "Tanhshrink", "PReLU",
+            "ReLU",
+            "ReLU6",
+            "LeakyReLU",
+            "ELU",
+            "SELU",
+            "CELU",
+            "GELU",
+            "SiLU",
+            "Mish",
+            "Sigmoid",
+            "LogSigmoid",
+            "Tanh",
+            "Softplus",
+            "Softsign",
+            "Hardtanh",
+            "Hardsigmoid",
+            "Hardswish",
+            "Hardshrink",
+            "Softshrink",
+            "Tanhshrink",
+            "PReLU",
         )
     ],
     case("LeakyReLU", 0.3, x=()),
@@ -130,9 +171,13 @@ LAYERS = [
     case("PReLU", 3, 0.1, x=(2, 3, 4)),
     case("GLU", x=(3, 6)),
     case("GLU", 1, x=(3, 4, 5)),
-    *[case(name, dim, x=(3, 4, 5)) for name in ("Softmax", "LogSoftmax", "Softmin") for dim in (-1, 0, 1)],
+    *[
+        case(name, dim, x=(3, 4, 5))
+        for name in ("Softmax", "LogSoftmax", "Softmin")
+        for dim in (-1, 0, 1)
+    ],
     case("Softmax", 0, x=()),
-]  # fmt: skip
+]
 
 
 def pair_of(name: str, args: Any, kwargs: Any, dtype: str) -> tuple[Any, Any]:
@@ -177,7 +222,9 @@ def run(module: Any, library: Any, xs: list[Any], seed: int = 2) -> dict[str, An
     return {k: None if v is None else v.detach().numpy() for k, v in found.items()}
 
 
-def compare(ours: dict[str, Any], theirs: dict[str, Any], dtype: str, xs: Any, tolerance: Any = None) -> None:
+def compare(
+    ours: dict[str, Any], theirs: dict[str, Any], dtype: str, xs: Any, tolerance: Any = None
+) -> None:
     assert ours.keys() == theirs.keys()
     gradients = [v for k, v in theirs.items() if k.startswith("gradient") and v is not None]
     for key, expected in theirs.items():
@@ -188,7 +235,9 @@ def compare(ours: dict[str, Any], theirs: dict[str, Any], dtype: str, xs: Any, t
             assert rest is None or not np.any(rest), key
             continue
         scale = gradients if key.startswith("gradient") else xs
-        assert_close(actual, expected, tolerance=tolerance or TOLERANCE[dtype], scale=scale, what=key)
+        assert_close(
+            actual, expected, tolerance=tolerance or TOLERANCE[dtype], scale=scale, what=key
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -212,7 +261,8 @@ def test_layer(name, args, kwargs, shapes, dtype, count):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("name", "args", "kwargs", "shapes"), [p for p in LAYERS if str(p.values[0]).startswith("BatchNorm")]
+    ("name", "args", "kwargs", "shapes"),
+    [p for p in LAYERS if str(p.values[0]).startswith("BatchNorm")],
 )
 def test_batch_norm_evaluates_with_running_statistics(name, args, kwargs, shapes, dtype):
     theirs, ours = pair_of(name, args, kwargs, dtype)
@@ -230,10 +280,19 @@ def test_batch_norm_evaluates_with_running_statistics(name, args, kwargs, shapes
 
 
 # ----- losses -----
-def loss_case(name: str, shapes: Any, *, make: Any = None, weights: Any = None, **kwargs: Any) -> Any:
+def loss_case(
+    name: str, shapes: Any, *, make: Any = None, weights: Any = None, **kwargs: Any
+) -> Any:
     shown = ",".join(f"{k}={v}" for k, v in kwargs.items())
     extra = f",{'+'.join(weights)}" if weights else ""
-    return pytest.param(name, shapes, make, weights or {}, kwargs, id=f"{name}({shown}{extra}){shapes}".replace(" ", ""))
+    return pytest.param(
+        name,
+        shapes,
+        make,
+        weights or {},
+        kwargs,
+        id=f"{name}({shown}{extra}){shapes}".replace(" ", ""),
+    )
 
 
 def labels(classes: int, ignore: int | None = None) -> Any:
@@ -278,43 +337,80 @@ def signs(rng, shape, dtype):
 
 LOSSES = [
     *[
-        loss_case("CrossEntropyLoss", [shape, (shape[0], *shape[2:]) if len(shape) > 1 else ()],
-                  make=[logits, labels(shape[1] if len(shape) > 1 else shape[0], ignore)], weights=weights,
-                  **({} if ignore is None else {"ignore_index": ignore}), **kwargs)
+        loss_case(
+            "CrossEntropyLoss",
+            [shape, (shape[0], *shape[2:]) if len(shape) > 1 else ()],
+            make=[logits, labels(shape[1] if len(shape) > 1 else shape[0], ignore)],
+            weights=weights,
+            **({} if ignore is None else {"ignore_index": ignore}),
+            **kwargs,
+        )
         for shape in [(7, 5), (4, 3, 6), (2, 3, 4, 5), (5,), (1, 1), (37, 1128)]
         for ignore, weights, kwargs in [
-            (None, None, {}), (-100, {"weight": positive}, {}), (1, None, {"label_smoothing": 0.1}),
+            (None, None, {}),
+            (-100, {"weight": positive}, {}),
+            (1, None, {"label_smoothing": 0.1}),
             (0, {"weight": positive}, {"label_smoothing": 0.3}),
         ]
         if not (ignore == 1 and shape == (1, 1)) and not (ignore == 0 and shape in [(1, 1), (5,)])
     ],
     *[
-        loss_case("CrossEntropyLoss", [shape, shape], make=[logits, probabilities], weights=weights, **kwargs)
+        loss_case(
+            "CrossEntropyLoss",
+            [shape, shape],
+            make=[logits, probabilities],
+            weights=weights,
+            **kwargs,
+        )
         for shape in [(7, 5), (4, 3, 6), (5,)]
         for weights, kwargs in [(None, {}), ({"weight": positive}, {"label_smoothing": 0.2})]
     ],
     loss_case("NLLLoss", [(7, 5), (7,)], make=[log_probabilities, labels(5)]),
-    loss_case("NLLLoss", [(4, 3, 6), (4, 6)], make=[log_probabilities, labels(3, 2)], weights={"weight": positive},
-              ignore_index=2),
+    loss_case(
+        "NLLLoss",
+        [(4, 3, 6), (4, 6)],
+        make=[log_probabilities, labels(3, 2)],
+        weights={"weight": positive},
+        ignore_index=2,
+    ),
     loss_case("NLLLoss", [(5,), ()], make=[log_probabilities, labels(5)]),
     *[
         loss_case(name, [shape, shape], **kwargs)
-        for name, kwargs in [("MSELoss", {}), ("L1Loss", {}), ("SmoothL1Loss", {}), ("SmoothL1Loss", {"beta": 0.3}),
-                             ("SmoothL1Loss", {"beta": 0.0}), ("HuberLoss", {}), ("HuberLoss", {"delta": 0.4})]
+        for name, kwargs in [
+            ("MSELoss", {}),
+            ("L1Loss", {}),
+            ("SmoothL1Loss", {}),
+            ("SmoothL1Loss", {"beta": 0.3}),
+            ("SmoothL1Loss", {"beta": 0.0}),
+            ("HuberLoss", {}),
+            ("HuberLoss", {"delta": 0.4}),
+        ]
         for shape in [(37, 5), (), (2, 1, 3)]
     ],
     loss_case("BCELoss", [(7, 5), (7, 5)], make=[unit, unit]),
     loss_case("BCELoss", [(7, 5), (7, 5)], make=[unit, unit], weights={"weight": positive}),
     loss_case("BCEWithLogitsLoss", [(7, 5), (7, 5)], make=[logits, unit]),
-    loss_case("BCEWithLogitsLoss", [(7, 5), (7, 5)], make=[logits, unit],
-              weights={"weight": positive, "pos_weight": positive}),
-    loss_case("BCEWithLogitsLoss", [(3,), (3,)], make=[lambda r, s, d: logits(r, s, d) * 100, unit]),
+    loss_case(
+        "BCEWithLogitsLoss",
+        [(7, 5), (7, 5)],
+        make=[logits, unit],
+        weights={"weight": positive, "pos_weight": positive},
+    ),
+    loss_case(
+        "BCEWithLogitsLoss", [(3,), (3,)], make=[lambda r, s, d: logits(r, s, d) * 100, unit]
+    ),
     loss_case("KLDivLoss", [(7, 5), (7, 5)], make=[log_probabilities, probabilities]),
-    loss_case("KLDivLoss", [(7, 5), (7, 5)], make=[log_probabilities, log_probabilities], log_target=True),
+    loss_case(
+        "KLDivLoss", [(7, 5), (7, 5)], make=[log_probabilities, log_probabilities], log_target=True
+    ),
     loss_case("PoissonNLLLoss", [(7, 5), (7, 5)], make=[logits, counts]),
-    loss_case("PoissonNLLLoss", [(7, 5), (7, 5)], make=[positive, counts], log_input=False, full=True),
+    loss_case(
+        "PoissonNLLLoss", [(7, 5), (7, 5)], make=[positive, counts], log_input=False, full=True
+    ),
     loss_case("GaussianNLLLoss", [(7, 5), (7, 5), (7, 5)], make=[logits, logits, positive]),
-    loss_case("GaussianNLLLoss", [(7, 5), (7, 5), (7, 1)], make=[logits, logits, positive], full=True),
+    loss_case(
+        "GaussianNLLLoss", [(7, 5), (7, 5), (7, 1)], make=[logits, logits, positive], full=True
+    ),
     loss_case("GaussianNLLLoss", [(7, 5), (7, 5), (7,)], make=[logits, logits, positive], eps=2.0),
     loss_case("CosineEmbeddingLoss", [(7, 5), (7, 5), (7,)], make=[logits, logits, signs]),
     loss_case("CosineEmbeddingLoss", [(5,), (5,), ()], make=[logits, logits, signs], margin=0.2),
@@ -324,7 +420,7 @@ LOSSES = [
     loss_case("TripletMarginLoss", [(7, 5), (7, 5), (7, 5)]),
     loss_case("TripletMarginLoss", [(7, 5), (7, 5), (7, 5)], margin=0.5, p=1.0, swap=True),
     loss_case("TripletMarginLoss", [(5,), (5,), (5,)], p=3.0),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -339,10 +435,13 @@ def test_loss(name, shapes, make, weights, kwargs, dtype, reduction, count):
     theirs = getattr(torch.nn, name)(
         reduction=reduction, **kwargs, **{k: torch.from_numpy(v) for k, v in extra.items()}
     )
-    ours = getattr(gd.nn, name)(reduction=reduction, **kwargs, **{k: gd.asarray(v) for k, v in extra.items()})
+    ours = getattr(gd.nn, name)(
+        reduction=reduction, **kwargs, **{k: gd.asarray(v) for k, v in extra.items()}
+    )
     floats = [x.dtype.kind == "f" for x in arrays]
-    # Targets that PyTorch does not differentiate are left out: those of ranking and embedding losses.
-    wants = [f and not (m in (signs, counts)) for f, m in zip(floats, makers, strict=True)]
+    # Targets that PyTorch does not differentiate are left out: those of ranking and embedding
+    # losses.
+    wants = [f and m not in (signs, counts) for f, m in zip(floats, makers, strict=True)]
     xs = [torch.tensor(x, requires_grad=w) for x, w in zip(arrays, wants, strict=True)]
     ys = [gd.tensor(x, requires_grad=w) for x, w in zip(arrays, wants, strict=True)]
     compare(run(ours, gd, ys), run(theirs, torch, xs), dtype, arrays)
@@ -353,13 +452,17 @@ def test_kl_div_batchmean():
     rng = np.random.default_rng(0)
     x, t = log_probabilities(rng, (7, 5), "float64"), probabilities(rng, (7, 5), "float64")
     expected = torch.nn.KLDivLoss(reduction="batchmean")(torch.from_numpy(x), torch.from_numpy(t))
-    assert_close(gd.nn.KLDivLoss(reduction="batchmean")(gd.asarray(x), gd.asarray(t)), expected.numpy())
+    assert_close(
+        gd.nn.KLDivLoss(reduction="batchmean")(gd.asarray(x), gd.asarray(t)), expected.numpy()
+    )
 
 
 def test_all_labels_ignored_is_nan_as_there():
     x, t = gd.zeros(2, 3), gd.tensor([-100, -100])
     assert np.isnan(gd.nn.functional.cross_entropy(x, t).item())
-    assert np.isnan(torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100])).item())
+    assert np.isnan(
+        torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100])).item()
+    )
 
 
 @pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
@@ -386,9 +489,17 @@ def test_negative_pad_cuts():
 
 @pytest.mark.parametrize(
     ("name", "args"),
-    [("normalize", ()), ("normalize", (1.0, 0)), ("normalize", (3.0, -1)), ("cosine_similarity", ()),
-     ("cosine_similarity", (0,)), ("pairwise_distance", ()), ("pairwise_distance", (1.0,)), ("pairwise_distance", (float("inf"),))],
-)  # fmt: skip
+    [
+        ("normalize", ()),
+        ("normalize", (1.0, 0)),
+        ("normalize", (3.0, -1)),
+        ("cosine_similarity", ()),
+        ("cosine_similarity", (0,)),
+        ("pairwise_distance", ()),
+        ("pairwise_distance", (1.0,)),
+        ("pairwise_distance", (float("inf"),)),
+    ],
+)
 def test_distances(name, args):
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=(7, 5)) for _ in range(1 if name == "normalize" else 2)]
@@ -407,10 +518,19 @@ def test_distances(name, args):
 def networks(lib: Any) -> Any:
     nn = lib.nn
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(8, 12, 3, bias=False), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
-        nn.Linear(48, 20), nn.LayerNorm(20), nn.Tanh(), nn.Linear(20, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 12, 3, bias=False),
+        nn.GELU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(48, 20),
+        nn.LayerNorm(20),
+        nn.Tanh(),
+        nn.Linear(20, 10),
+    )
 
 
 @pytest.mark.parametrize("through", ["numpy", "tensors", "safetensors"])
@@ -423,7 +543,9 @@ def test_state_dict_of_a_network_loads_and_gives_the_same_numbers(through, tmp_p
     elif through == "tensors":
         loaded = state
     else:
-        save_file = pytest.importorskip("safetensors.torch", reason="writes a file as PyTorch users do").save_file
+        save_file = pytest.importorskip(
+            "safetensors.torch", reason="writes a file as PyTorch users do"
+        ).save_file
         save_file(state, str(tmp_path / "model.safetensors"))
         loaded = gd.load(tmp_path / "model.safetensors")
     result = ours.load_state_dict(loaded)
@@ -433,7 +555,9 @@ def test_state_dict_of_a_network_loads_and_gives_the_same_numbers(through, tmp_p
     for training in (True, False):
         theirs.train(training)
         ours.train(training)
-        expected = torch.nn.functional.cross_entropy(theirs(torch.from_numpy(x)), torch.from_numpy(y))
+        expected = torch.nn.functional.cross_entropy(
+            theirs(torch.from_numpy(x)), torch.from_numpy(y)
+        )
         actual = gd.nn.functional.cross_entropy(ours(gd.asarray(x)), gd.asarray(y))
         assert_close(actual, expected.detach().numpy(), tolerance=1e-5)
     expected.backward()
@@ -460,12 +584,17 @@ def test_repr_of_a_network():
 @pytest.mark.parametrize(
     ("name", "kwargs"),
     [
-        ("uniform_", {"a": -1.0, "b": 3.0}), ("normal_", {"mean": 1.0, "std": 2.0}), ("trunc_normal_", {"std": 1.5}),
-        ("xavier_uniform_", {"gain": 2.0}), ("xavier_normal_", {}), ("kaiming_uniform_", {"a": 0.3}),
-        ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}), ("orthogonal_", {"gain": 1.5}),
+        ("uniform_", {"a": -1.0, "b": 3.0}),
+        ("normal_", {"mean": 1.0, "std": 2.0}),
+        ("trunc_normal_", {"std": 1.5}),
+        ("xavier_uniform_", {"gain": 2.0}),
+        ("xavier_normal_", {}),
+        ("kaiming_uniform_", {"a": 0.3}),
+        ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}),
+        ("orthogonal_", {"gain": 1.5}),
         ("sparse_", {"sparsity": 0.3}),
     ],
-)  # fmt: skip
+)
 def test_initialization_has_the_same_moments(name, kwargs):
     torch.manual_seed(0)
     gd.manual_seed(0)
@@ -480,10 +609,18 @@ def test_initialization_has_the_same_moments(name, kwargs):
         assert abs(np.quantile(a, q) - np.quantile(b, q)) < 0.04 * scale
 
 
-@pytest.mark.parametrize("name", ["Linear", "Conv2d", "ConvTranspose2d", "Embedding", "Bilinear", "BatchNorm2d"])
+@pytest.mark.parametrize(
+    "name", ["Linear", "Conv2d", "ConvTranspose2d", "Embedding", "Bilinear", "BatchNorm2d"]
+)
 def test_default_initialization_has_the_same_spread(name):
-    args = {"Linear": (300, 200), "Conv2d": (32, 64, 5), "ConvTranspose2d": (64, 32, 5), "Embedding": (300, 200),
-            "Bilinear": (40, 30, 50), "BatchNorm2d": (7,)}[name]  # fmt: skip
+    args = {
+        "Linear": (300, 200),
+        "Conv2d": (32, 64, 5),
+        "ConvTranspose2d": (64, 32, 5),
+        "Embedding": (300, 200),
+        "Bilinear": (40, 30, 50),
+        "BatchNorm2d": (7,),
+    }[name]
     torch.manual_seed(1)
     gd.manual_seed(1)
     theirs, ours = getattr(torch.nn, name)(*args), getattr(gd.nn, name)(*args)
@@ -496,11 +633,21 @@ def test_default_initialization_has_the_same_spread(name):
 
 @pytest.mark.parametrize(
     ("nonlinearity", "param"),
-    [("linear", None), ("conv2d", None), ("sigmoid", None), ("tanh", None), ("relu", None), ("leaky_relu", None),
-     ("leaky_relu", 0.3), ("selu", None)],
-)  # fmt: skip
+    [
+        ("linear", None),
+        ("conv2d", None),
+        ("sigmoid", None),
+        ("tanh", None),
+        ("relu", None),
+        ("leaky_relu", None),
+        ("leaky_relu", 0.3),
+        ("selu", None),
+    ],
+)
 def test_gain(nonlinearity, param):
-    assert gd.nn.init.calculate_gain(nonlinearity, param) == torch.nn.init.calculate_gain(nonlinearity, param)
+    assert gd.nn.init.calculate_gain(nonlinearity, param) == torch.nn.init.calculate_gain(
+        nonlinearity, param
+    )
 
 
 def test_dirac_and_eye():
@@ -536,7 +683,10 @@ def test_clip_grad_norm(p, limit):
 
 
 def test_clip_grad_value():
-    ours, theirs = gd.tensor([1.0, 2.0], requires_grad=True), torch.tensor([1.0, 2.0], requires_grad=True)
+    ours, theirs = (
+        gd.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+    )
     (ours * ours).sum().backward()
     (theirs * theirs).sum().backward()
     gd.nn.utils.clip_grad_value_([ours], 3.0)
@@ -550,10 +700,18 @@ def test_signatures_agree():
     import inspect
 
     def parameters(f: Any) -> list[tuple[str, Any]]:
-        return [(p.name, p.default) for p in inspect.signature(f).parameters.values() if p.name != "self"]
+        return [
+            (p.name, p.default)
+            for p in inspect.signature(f).parameters.values()
+            if p.name != "self"
+        ]
 
     checked = 0
-    for space, peer in ((gd.nn, torch.nn), (gd.nn.init, torch.nn.init), (gd.nn.functional, torch.nn.functional)):
+    for space, peer in (
+        (gd.nn, torch.nn),
+        (gd.nn.init, torch.nn.init),
+        (gd.nn.functional, torch.nn.functional),
+    ):
         for name, ours in vars(space).items():
             theirs = getattr(peer, name, None)
             if name.startswith("_") or theirs is None or not callable(ours):
@@ -568,7 +726,9 @@ def test_signatures_agree():
             if [k for k, _ in expected] == ["args", "kwargs"] or expected == actual:
                 checked += 1
                 continue
-            assert [k for k, _ in actual][: len(expected)] == [k for k, _ in expected][: len(actual)], name
+            assert [k for k, _ in actual][: len(expected)] == [k for k, _ in expected][
+                : len(actual)
+            ], name
             for (key, a), (_, b) in zip(actual, expected, strict=False):
                 assert a == b or (a is None and b is None), f"{name}: {key}={a}, PyTorch {b}"
             checked += 1
