@@ -284,7 +284,7 @@ class Tensor(Variable):
             return self.data.__dlpack__(
                 stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ArgumentTypeError("__dlpack__", str(error), x=self) from None
 
     def __dlpack_device__(self) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import items
 from ..errors import ArgumentTypeError, DTypeError, GradError, ShapeError
 from . import tape
 from .tape import LEAF, Node
@@ -84,7 +85,7 @@ def backward(
     node, g = _root("backward", output, gradient)
     targets = None
     if inputs is not None:
-        chosen = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        chosen = [inputs] if isinstance(inputs, Variable) else items("backward", "inputs", inputs)
         targets = [_target("backward", x) for x in chosen]
     tape.backward(
         [node],
@@ -122,12 +123,14 @@ def grad(
     >>> gd.autograd.grad((x * x).sum(), x)[0].tolist()
     [2.0, 4.0]
     """
-    outs = [outputs] if isinstance(outputs, Variable) else list(outputs)
-    xs = [inputs] if isinstance(inputs, Variable) else list(inputs)
+    outs = [outputs] if isinstance(outputs, Variable) else items("grad", "outputs", outputs)
+    xs = [inputs] if isinstance(inputs, Variable) else items("grad", "inputs", inputs)
     if grad_outputs is None:
         gs: list[Any] = [None] * len(outs)
+    elif isinstance(grad_outputs, Variable):
+        gs = [grad_outputs]
     else:
-        gs = [grad_outputs] if isinstance(grad_outputs, Variable) else list(grad_outputs)
+        gs = items("grad", "grad_outputs", grad_outputs)
     if len(gs) != len(outs):
         raise ShapeError("grad", f"{len(outs)} outputs and {len(gs)} gradients of them")
     roots = [_root("grad", out, g) for out, g in zip(outs, gs, strict=True)]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError
+from ..shapes import as_int
 
 _MASK = 2**64 - 1
 _GAMMA = 0x9E3779B97F4A7C15  # the splitmix64 generator's constants (Steele, Lea, Flood 2014)
@@ -58,9 +59,7 @@ def index_word(index: object) -> int:
 
 def as_seed(op: str, seed: object) -> int:
     """`seed` as an integer of 64 bits; raises a typed error otherwise."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ArgumentTypeError(op, f"seed must be an integer, not {seed!r}")
-    value = operator.index(seed)
+    value = as_int(op, "seed", seed)
     if not 0 <= value <= _MASK:
         raise ArgumentError(op, f"seed is {value}", remedy="a seed is from 0 to 2**64 - 1")
     return value

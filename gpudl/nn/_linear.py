@@ -10,10 +10,10 @@ from ..autograd import no_grad
 from ..errors import ArgumentError, NotSupportedError, ShapeError
 from . import functional as F
 from . import init
-from .functional._check import tensor
 from ._layer import parameter, positive, size
 from ._module import Module
 from ._parameter import Parameter
+from .functional._check import tensor
 
 
 def fan_in_bias_(bias: Any, fan_in: int) -> None:

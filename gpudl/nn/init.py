@@ -103,7 +103,12 @@ def uniform_(
     return _write(
         "uniform_",
         tensor,
-        random.uniform(tensor.shape, real("uniform_", "a", a), real("uniform_", "b", b), **_options(tensor, generator)),
+        random.uniform(
+            tensor.shape,
+            real("uniform_", "a", a),
+            real("uniform_", "b", b),
+            **_options(tensor, generator),
+        ),
     )
 
 
@@ -115,7 +120,12 @@ def normal_(
     return _write(
         "normal_",
         tensor,
-        random.normal(tensor.shape, real("normal_", "mean", mean), real("normal_", "std", std), **_options(tensor, generator)),
+        random.normal(
+            tensor.shape,
+            real("normal_", "mean", mean),
+            real("normal_", "std", std),
+            **_options(tensor, generator),
+        ),
     )
 
 

@@ -104,7 +104,10 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     >>> gd.nn.utils.parameters_to_vector(gd.nn.Linear(3, 2).parameters()).shape
     (8,)
     """
-    parts = [reshape(p, shape=(p.data.size,)) for p in _tensors("parameters_to_vector", "parameters", parameters)]
+    parts = [
+        reshape(p, shape=(p.data.size,))
+        for p in _tensors("parameters_to_vector", "parameters", parameters)
+    ]
     if not parts:
         raise ArgumentError("parameters_to_vector", "no parameters")
     return concat(parts)

@@ -12,12 +12,14 @@ import numpy as np
 from .. import devices
 from ..autograd import enable_grad
 from ..autograd.writes import wrote_all
+from ..checks import flag, real
 from ..dtypes import check_kind
 from ..errors import ArgumentError, ArgumentTypeError, StateDictError
 from ..tensor import Tensor
 from ._pack import Pack, State
 
 Group = dict[str, Any]
+FLAGS = ("amsgrad", "centered", "maximize", "nesterov")
 
 
 def number(
@@ -32,7 +34,7 @@ def number(
     """`value` as a float from `low` to `high`; raises a typed error."""
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise ArgumentTypeError(op, f"{name} is a number, not {value!r}")
-    result = float(value)
+    result = real(op, name, value)
     if not low <= result <= high or (open_high and result == high) or math.isinf(result):
         end = ")" if open_high or math.isinf(high) else "]"
         raise ArgumentError(op, f"{name} is {result}", remedy=f"a number in [{low}, {high}{end}")
@@ -70,7 +72,7 @@ class Optimizer:
         self.param_groups = []
         self.state = defaultdict(dict)
         self._packs: dict[int, list[Pack]] = {}
-        self.check_options(defaults)
+        self._check(defaults)
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise ArgumentTypeError(
                 self.name, f"params is {type(params).__name__}", remedy="model.parameters()"
@@ -93,6 +95,12 @@ class Optimizer:
     def update(self, group: Group, pack: Pack, active: list[int], states: list[State]) -> None:
         """Update the parameters number `active` of a pack whose gradients have been gathered."""
         raise NotImplementedError(f"{self.name} does not define update")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        self.check_options(options)
+        for name in FLAGS:
+            if name in options:
+                flag(self.name, name, options[name])
 
     # ----- groups -----
     def add_param_group(self, param_group: Group) -> None:
@@ -119,7 +127,7 @@ class Optimizer:
             group["param_names"] = [names[i] for i in order]
         for option, value in self.defaults.items():
             group.setdefault(option, value)
-        self.check_options(group)
+        self._check(group)
         self._check_memory(group["params"])
         self.param_groups.append(group)
 
@@ -281,7 +289,7 @@ class Optimizer:
                     "load_state_dict", f"a group lacks {', '.join(absent)}",
                     remedy=f"a state_dict of {self.name}",
                 )  # fmt: skip
-            self.check_options(group)
+            self._check(group)
         return groups, state
 
     def _loaded(self, key: str, value: Any, p: Tensor) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import devices
 from ..autograd import grad, make
+from ..checks import function, items, real
 from ..dtypes import complex128, float64
-from ..errors import ArgumentTypeError, DTypeError, GradError
+from ..errors import ArgumentTypeError, DTypeError, GradError, ShapeError
 from ..tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -38,6 +39,7 @@ def gradcheck(
     True
     """
     xs = _checked("gradcheck", inputs)
+    eps, atol, rtol = (real("gradcheck", "eps, atol or rtol", v) for v in (eps, atol, rtol))
     for i, x in enumerate(xs):
         if not x.requires_grad:
             continue
@@ -82,7 +84,15 @@ def gradgradcheck(
     if grad_outputs is None:
         gs = [_random_like(y, seed) for seed, y in enumerate(_outputs(f, xs))]
     else:
-        gs = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+        given = isinstance(grad_outputs, Tensor)
+        gs = [grad_outputs] if given else items("gradgradcheck", "grad_outputs", grad_outputs)
+        outs = _outputs(f, xs)
+        if [(y.shape, y.dtype) for y in outs] != [
+            (g.shape, g.dtype) for g in gs if isinstance(g, Tensor)
+        ]:
+            raise ShapeError(
+                "gradgradcheck", "the gradients do not fit the results", remedy="one for each"
+            )
     varied = [i for i, x in enumerate(xs) if x.requires_grad]
 
     def gradient(*args: Tensor) -> tuple[Tensor, ...]:
@@ -103,7 +113,7 @@ def gradgradcheck(
 
 
 def _checked(op: str, inputs: Any) -> list[Tensor]:
-    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    xs = [inputs] if isinstance(inputs, Tensor) else items(op, "inputs", inputs)
     for x in xs:
         if not isinstance(x, Tensor):
             raise ArgumentTypeError(op, f"inputs are tensors, not {x!r}")
@@ -120,7 +130,7 @@ def _checked(op: str, inputs: Any) -> list[Tensor]:
 
 
 def _outputs(f: Function, xs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    out = f(*xs)
+    out = function("gradcheck", "f", f)(*xs)
     outs = tuple(out) if isinstance(out, (tuple, list)) else (out,)
     for y in outs:
         if not isinstance(y, Tensor):

@@ -37,8 +37,8 @@ def _overlapping() -> Any:
 
 
 def _giant() -> Any:
-    """2**40 elements in four bytes of memory."""
-    return gd.broadcast_to(gd.ones(1), (2**20, 2**20))
+    """2**31 elements in four bytes of memory."""
+    return gd.broadcast_to(gd.ones(1), (2**16, 2**15))
 
 
 POOL: dict[str, Callable[[], Any]] = {
