@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell sh scripts/find_python.sh)
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test test-full test-pythons ext bench lint typecheck format clean
+.PHONY: demo test test-full test-array-api test-pythons ext bench lint typecheck format clean
 
 demo: $(VENV)/.train
 	@mkdir -p demo
@@ -21,6 +21,13 @@ test: $(VENV)/.test lint typecheck
 
 test-full: $(VENV)/.test lint typecheck
 	$(BIN)/python -m pytest -q -n 2 -m ""
+	@if [ -n "$(ARRAY_API_SUITE)" ]; then $(MAKE) test-array-api; \
+	else echo "array API suite left out: ARRAY_API_SUITE names no checkout of it"; fi
+
+# ARRAY_API_SUITE is a checkout of github.com/data-apis/array-api-tests with its submodule.
+test-array-api: $(VENV)/.test
+	$(BIN)/python -m pip install -q -r "$(ARRAY_API_SUITE)/requirements.txt"
+	sh scripts/array_api_tests.sh $(BIN)/python "$(ARRAY_API_SUITE)" -n 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

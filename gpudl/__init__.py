@@ -1,4 +1,7 @@
-"""gpudl: tensors that follow the array API standard, automatic differentiation, hand-written kernels."""
+"""gpudl: tensors after the array API standard, automatic differentiation, hand-written kernels."""
+
+# The order matters: the function `tensor` takes the name of the module that `Tensor` comes from.
+# ruff: noqa: I001
 
 from . import autograd as autograd
 from . import data as data
@@ -7,7 +10,6 @@ from . import fft as fft
 from . import linalg as linalg
 from . import random as random
 from . import io as io
-from . import ops as _ops
 from . import metrics as metrics
 from . import models as models
 from . import nn as nn
@@ -15,7 +17,7 @@ from . import optim as optim
 from . import profiler as profiler
 from . import testing as testing
 from . import train as train
-from .tensor import Tensor as Tensor  # first: the function `tensor` below takes the name of this module
+from .tensor import Tensor as Tensor
 from ._namespace.activation import erf as erf
 from ._namespace.activation import erfinv as erfinv
 from ._namespace.activation import gelu as gelu

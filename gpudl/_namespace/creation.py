@@ -309,9 +309,9 @@ def linspace(
         else default_float
     )
     wanted = default if dtype is None else as_dtype(dtype, "linspace")
-    ends = [_number("linspace", name, v) for name, v in (("start", start), ("stop", stop))]
+    first, last = _number("linspace", "start", start), _number("linspace", "stop", stop)
     with np.errstate(all="ignore"):
-        array = np.linspace(*ends, num, endpoint=flag("linspace", "endpoint", endpoint))
+        array = np.linspace(first, last, num, endpoint=flag("linspace", "endpoint", endpoint))
         array = array.astype(wanted)
     return make(devices.resolve(device).from_host(array, copy=False))
 

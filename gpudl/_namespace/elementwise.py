@@ -69,7 +69,7 @@ from .transcendental import sqrt as sqrt
 from .transcendental import tan as tan
 from .transcendental import tanh as tanh
 
-__all__ = [
+__all__: list[str] = [
     "abs",
     "acos",
     "acosh",

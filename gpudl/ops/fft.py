@@ -1,4 +1,6 @@
-"""Discrete Fourier transforms. The adjoint of a transform is the opposite one with the opposite scaling."""
+"""Discrete Fourier transforms. The adjoint of a transform is the opposite one with the opposite
+scaling.
+"""
 
 from __future__ import annotations
 
