@@ -13,7 +13,7 @@ from . import init
 from ._layer import parameter, size
 from ._module import Module
 from ._parameter import Parameter
-from .functional._check import as_ints
+from .functional._check import as_ints, tensor
 
 
 class _BatchNorm(Module):
@@ -71,7 +71,7 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
-        if len(input.shape) not in self.ranks:
+        if tensor(type(self).__name__, input).ndim not in self.ranks:
             wanted = " or ".join(map(str, self.ranks))
             raise ShapeError(type(self).__name__, f"needs {wanted} axes", input=input)
         by_batch = self.training or self.running_mean is None

@@ -32,6 +32,8 @@ def _tensors(op: str, name: str, given: Any) -> list[Any]:
 def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
     """The p-norm of all elements of `tensors` together, a 0-d tensor."""
     p = number("get_total_norm", "norm_type", norm_type)
+    if not p > 0:
+        raise ArgumentError("get_total_norm", f"norm_type is {p}", remedy="a positive number")
     parts = []
     with no_grad():
         for x in _tensors("get_total_norm", "tensors", tensors):
