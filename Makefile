@@ -2,6 +2,7 @@
 # make test       install, lint, type check and the fast tests     make test-full    every test
 # make ext        rebuild the C++ extension in place                make test-pythons every Python on this machine
 # make bench      the benchmark                                     make clean        remove what these made
+# make test-array-api ARRAY_API_SUITE=dir    the array API suite; make test-full runs it too where the variable is set
 #
 # PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
 
