@@ -15,6 +15,7 @@ import gpudl as gd
 from gpudl import notices, ops
 from gpudl.autograd import inspection
 from gpudl.errors import AnomalyError, KernelError, SettingError
+from gpudl.kernels.optim import reference
 
 RNG = np.random.default_rng(0)
 CONV = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
@@ -184,6 +185,36 @@ def test_a_right_kernel_and_overflow_pass(broken_relu):
     x = gd.tensor(np.float32([np.inf, -np.inf, np.nan, 3e38]))
     with gd.config(validate=True):
         ops.activation.relu(x)
+
+
+# ----- optimizer steps, which are no rows -----
+def optimizer_step(make):
+    p = gd.tensor(array(37, 3), requires_grad=True)
+    optimizer = make([p], lr=0.1)
+    for _ in range(2):
+        p.grad = gd.tensor(array(37, 3))
+        optimizer.step()
+
+
+@pytest.mark.parametrize("make", [gd.optim.SGD, gd.optim.Adam, gd.optim.AdamW, gd.optim.RMSprop])
+def test_optimizer_steps_validate_bit_for_bit(make, capfd):
+    with gd.config(validate=True, debug=2):
+        optimizer_step(make)
+    steps = [m for line in capfd.readouterr().err.splitlines() if (m := LINE.match(line))]
+    assert [m["by"] for m in steps if m["name"] in ("sgd", "adam", "rmsprop")] == ["kernel"] * 2
+
+
+def test_a_wrong_optimizer_step_is_found(monkeypatch):
+    from gpudl.kernels.optim import cpu
+
+    def wrong(p, g, *buffers, **options):
+        reference.sgd(p, g, *buffers, **options)
+        p[5] = np.nextafter(p[5], np.float32(9))
+
+    monkeypatch.setattr(cpu, "sgd", wrong)
+    optimizer_step(gd.optim.SGD)  # unnoticed
+    with gd.config(validate=True), pytest.raises(KernelError, match=r"1 of .* operand 0 differ"):
+        optimizer_step(gd.optim.SGD)
 
 
 # ----- detect_anomaly -----

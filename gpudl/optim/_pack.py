@@ -19,6 +19,7 @@ from ..devices.layout import axis_order
 from ..dtypes import accumulator
 from ..errors import DeviceError, GradError, NotSupportedError, ShapeError, StateDictError
 from ..tensor import Tensor
+from ._inspect import inspected
 
 ALIGN = 64  # bytes: a cache line, and a whole SIMD register of any kind
 Segment = tuple[int, int]
@@ -173,4 +174,4 @@ class Pack:
             raise NotSupportedError(
                 name, f"no optimizer kernel for {self.device}", remedy='model.to("cpu")'
             )
-        return found
+        return inspected(name, found, self.device)
