@@ -94,7 +94,7 @@ LAYERS = [
     ),
     case("BatchNorm1d", 5, x=(8, 5)),
     case("BatchNorm1d", 3, momentum=None, x=(4, 3, 7)),
-    case("BatchNorm1d", 3, affine=False, x=(2, 3)),
+    case("BatchNorm1d", 3, affine=False, x=(5, 3)),
     case("BatchNorm2d", 4, x=(3, 4, 5, 6)),
     case("BatchNorm2d", 1, eps=0.1, momentum=0.7, x=(2, 1, 1, 1)),
     case("BatchNorm2d", 4, track_running_stats=False, x=(3, 4, 5, 6)),
