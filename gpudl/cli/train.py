@@ -95,8 +95,8 @@ def _print_result(
 ) -> None:
     by: dict[str, dict[str, int]] = {}
     for row in kernels:
-        names = by.setdefault(row.by, {})
-        names[row.name] = names.get(row.name, 0) + row.count
+        counted = by.setdefault(row.by, {})
+        counted[row.name] = counted.get(row.name, 0) + row.count
     lines = [
         f"test      {predictions.accuracy:.2%} of {len(predictions.labels):,} images, "
         f"loss {predictions.loss:.4f}",

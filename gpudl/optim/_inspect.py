@@ -43,7 +43,7 @@ def _compare(
     name: str, device: Device, arrays: tuple[Any, ...], before: list[Any], options: dict[str, Any]
 ) -> None:
     """Raise `KernelError` unless the kernel gave the bits that its reference gives."""
-    expected = [None if x is None else device.to_host(x) for x in before]
+    expected: list[Any] = [None if x is None else device.to_host(x) for x in before]
     getattr(reference, name)(*expected, **options)
     for i, (x, want) in enumerate(zip(arrays, expected, strict=True)):
         if x is None:

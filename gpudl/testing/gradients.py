@@ -84,8 +84,10 @@ def gradgradcheck(
     if grad_outputs is None:
         gs = [_random_like(y, seed) for seed, y in enumerate(_outputs(f, xs))]
     else:
-        given = isinstance(grad_outputs, Tensor)
-        gs = [grad_outputs] if given else items("gradgradcheck", "grad_outputs", grad_outputs)
+        if isinstance(grad_outputs, Tensor):
+            gs = [grad_outputs]
+        else:
+            gs = items("gradgradcheck", "grad_outputs", grad_outputs)
         outs = _outputs(f, xs)
         if [(y.shape, y.dtype) for y in outs] != [
             (g.shape, g.dtype) for g in gs if isinstance(g, Tensor)
