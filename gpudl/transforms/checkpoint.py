@@ -25,7 +25,7 @@ class _Segment(Primitive):
     __slots__ = ("args", "f", "outer", "random_state")
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], n_out: int) -> None:
-        super().__init__("checkpoint", _no_value, _no_value, vjp=self.pull, joint=True, n_out=n_out)
+        super().__init__("checkpoint", _no_value, _no_value, vjp=_pull, joint=True, n_out=n_out)
         self.n_diff = n_out
         self.f, self.args = f, args
         self.random_state = default_generator().get_state()
@@ -70,6 +70,11 @@ class _Segment(Primitive):
             else [None] * len(targets)
         )
         return [next(found) if x._node is not None else None for x in (*inputs, *closed)]
+
+
+def _pull(g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any, segment: _Segment) -> list[Any]:
+    # The segment reaches its rule as a parameter: a bound method in its own slot would be a cycle.
+    return segment.pull(g, ys, needs, *xs)
 
 
 def _no_value(*_: Any) -> Any:
@@ -153,7 +158,7 @@ def _recorded(segment: _Segment, inputs: list[Any], fresh: list[Any], out: Any, 
     level = min(parent.level for parent in parents if parent is not None)
     saved = (*inputs, *[None] * len(segment.outer))
     first = results[0]
-    node = new_node(segment, {}, parents, saved, first.shape, first.dtype, level)
+    node = new_node(segment, {"segment": segment}, parents, saved, first.shape, first.dtype, level)
     for i, (result, value) in enumerate(zip(results, outs, strict=True)):
         if value._node is not None and not is_leaf(value._node):
             result._node = node if len(results) == 1 else pick(node, i, result.data)

@@ -28,7 +28,7 @@ class _Call(Primitive):
     ) -> None:
         n = len(leaves(out))
         super().__init__(
-            function.__name__, _no_reference, _no_rule, vjp=self.pull, joint=True, n_out=n, n_diff=n
+            function.__name__, _no_reference, _no_rule, vjp=_pull, joint=True, n_out=n, n_diff=n
         )
         self.function, self.args, self.out, self.residuals = function, args, out, residuals
 
@@ -77,6 +77,11 @@ class _Call(Primitive):
                     )
                 flat.append(g)
         return flat
+
+
+def _pull(g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any, call: _Call) -> list[Any]:
+    # The call reaches its rule as a parameter: a bound method in its own slot would be a cycle.
+    return call.pull(g, ys, needs, *xs)
 
 
 def _no_reference(xp: Any, *arrays: Any) -> Any:
