@@ -151,7 +151,7 @@ class custom_vjp:  # the name of the contract, JAX's
         results = [copy_row(value) for value in values]
         plain = rebuild(out, values)
         call = _Call(self, tuple(args), plain, residuals)
-        node = record(call, tuple(inputs), {}, results[0].data)
+        node = record(call, tuple(inputs), {"call": call}, results[0].data)
         assert node is not None
         node.saved = tuple(inputs)
         for index, result in enumerate(results):
