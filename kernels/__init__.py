@@ -17,6 +17,7 @@ Kernel = Callable[..., Any]
 # kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
+    "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
     "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd"),
     "softmax": (

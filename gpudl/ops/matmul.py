@@ -54,6 +54,7 @@ matmul: Row = row(
     saves=(0, 1),
     crossed=True,
     broadcasts=True,
+    kernel="matmul",
     flops=lambda a, b: 2 * math.prod(_matmul_rule(a, b).shape) * a.shape[-1],
 )
 
@@ -107,5 +108,6 @@ linear: Row = row(
     vjp=_linear_vjp,
     saves=(0, 1),
     crossed=True,
+    kernel="linear",
     flops=lambda x, w, *bias: 2 * math.prod(x.shape) * w.shape[0],
 )
