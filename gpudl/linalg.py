@@ -19,7 +19,7 @@ from ._namespace.reductions import max as _max
 from ._namespace.reductions import min as _min
 from ._namespace.reductions import sum as _sum
 from .dtypes import as_dtype, int64, kind, real_of
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, ArgumentTypeError, ShapeError
 from .ops import create
 from .ops import elementwise as ew
 from .ops import index as index_ops
@@ -437,6 +437,10 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tenso
     keep = bool(keepdims)
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keep)
+    if not isinstance(ord, (int, float, str)):
+        raise ArgumentTypeError(
+            "matrix_norm", f"ord is {ord!r:.80}", remedy='"fro", "nuc", 1, 2 or inf'
+        )
     if ord in ("nuc", 2, -2):
         s = ops.svdvals(x)
         function = {"nuc": _sum, 2: _max, -2: _min}[ord]

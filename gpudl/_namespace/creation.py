@@ -310,7 +310,7 @@ def linspace(
     )
     wanted = default if dtype is None else as_dtype(dtype, "linspace")
     first, last = _number("linspace", "start", start), _number("linspace", "stop", stop)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), devices.allocating("linspace", (num,), wanted):
         array = np.linspace(first, last, num, endpoint=flag("linspace", "endpoint", endpoint))
         array = array.astype(wanted)
     return make(devices.resolve(device).from_host(array, copy=False))

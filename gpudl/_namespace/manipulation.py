@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from .. import shapes
+from .. import devices, shapes
 from ..autograd import Variable
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..ops import shape as ops
@@ -282,8 +282,9 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     counts = repeats.data if isinstance(repeats, Variable) else repeats
     index = arange(x.shape[at]).data
     try:
-        many = index.repeat(counts)
-    except (ValueError, TypeError) as error:
+        with devices.allocating("repeat", index.shape, index.dtype):
+            many = index.repeat(counts)
+    except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentError("repeat", f"{error}", repeats=repeats, x=x) from None
     return x[(slice(None),) * at + (asarray(many),)]
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .. import shapes
+from ..checks import real
 from ..errors import ArgumentTypeError, ShapeError
 from ..ops import elementwise as ew
 from ..ops import shape as ops
@@ -213,6 +214,7 @@ def logspace(
     >>> gd.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
+    base = real("logspace", "base", base)
     exponents = creation.linspace(start, stop, num, dtype="float64", device=device)
     values = ew.power(ew.zero(exponents) + base, exponents)
     return creation.astype(values, "float32" if dtype is None else dtype, copy=False)

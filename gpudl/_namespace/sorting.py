@@ -104,7 +104,8 @@ def nonzero(x: Any, /) -> tuple[Any, ...]:
     x = tensor_of("nonzero", x)
     if not x.ndim:
         raise ShapeError("nonzero", "a 0-d tensor has no axes to index", remedy="x != 0", x=x)
-    return tuple(_back(x, np.ascontiguousarray(index)) for index in np.nonzero(_host(x)))
+    with devices.allocating("nonzero", x.shape, x.dtype):
+        return tuple(_back(x, np.ascontiguousarray(index)) for index in np.nonzero(_host(x)))
 
 
 # ----- sets -----
@@ -141,12 +142,10 @@ def unique_all(x: Any, /) -> UniqueAll:
     tensor([1, 2])
     """
     x = tensor_of("unique_all", x)
-    try:
+    with devices.allocating("unique", x.shape, x.dtype):
         _, first, inverse, counts = np.unique(
             _host(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
         )
-    except MemoryError as error:
-        raise devices.CPU.out_of_memory("unique", x.shape, x.dtype, error) from None
     # Taken from x rather than from the sorted copy, so that gradients find their way back.
     values = take(shape_ops.reshape(x, shape=(x.data.size,)), _back(x, first.astype(np.int64)))
     return UniqueAll(

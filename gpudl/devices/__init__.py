@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DeviceError
+from ..dtypes import DType
+from ..errors import ArgumentError, DeviceError, GpudlError
 from ..settings import settings
+from ..shapes import Shape
 from .base import Array, Device, Event, Stream
 from .cpu import CpuDevice
 
@@ -23,6 +25,7 @@ __all__ = [
     "Device",
     "Event",
     "Stream",
+    "allocating",
     "available",
     "default_device",
     "device",
@@ -88,6 +91,17 @@ def available() -> list[Device]:
 def of(array: Array) -> Device:
     """The device that holds `array`."""
     return _by_array_type[type(array)]
+
+
+@contextmanager
+def allocating(op: str, shape: Shape, dtype: DType) -> Iterator[None]:
+    """Turn a failed allocation of the host's library inside the block into `OutOfMemoryError`."""
+    try:
+        yield
+    except MemoryError as error:
+        if isinstance(error, GpudlError):
+            raise
+        raise CPU.out_of_memory(op, shape, dtype, error) from None
 
 
 class _Default(threading.local):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from ..devices import CPU
+from ..devices import CPU, allocating
 from ..errors import ArgumentTypeError, CheckpointError
 from ._atomic import atomic_write
 
@@ -346,6 +346,7 @@ def _header_text(op: str, header: dict[str, Any], metadata: Mapping[str, str]) -
 
 def _bytes(array: Array) -> memoryview:
     # ascontiguousarray would turn a scalar into a vector; as bytes that is the same.
-    flat = np.ascontiguousarray(array).reshape(-1)
+    with allocating("save", array.shape, array.dtype):
+        flat = np.ascontiguousarray(array).reshape(-1)
     little = flat.astype(flat.dtype.newbyteorder("<"), copy=False)
     return little.view(np.uint8).data

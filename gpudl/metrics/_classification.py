@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from .._namespace.creation import asarray
+from ..devices import allocating
 from ..dtypes import kind
 from ..errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
-from ..shapes import as_int
+from ..shapes import as_int, count
 from ..tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -64,5 +65,7 @@ def confusion_matrix(predictions: Any, labels: Any, classes: int) -> Tensor:
     for name, x in (("prediction", a), ("label", b)):
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < n:
             raise IndexRangeError(op, f"a {name} is outside 0..{n - 1}")
-    counts = np.bincount((b.astype(np.int64) * n + a.astype(np.int64)).ravel(), minlength=n * n)
+    count(op, (n, n), 8)
+    with allocating(op, (n, n), np.dtype(np.int64)):
+        counts = np.bincount((b.astype(np.int64) * n + a.astype(np.int64)).ravel(), minlength=n * n)
     return asarray(counts.reshape(n, n).astype(np.int64, copy=False))

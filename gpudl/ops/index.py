@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import devices
 from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import ArgumentTypeError, IndexRangeError, ShapeError
@@ -79,7 +80,8 @@ def _walk(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
             axis += 1
     probe = np.broadcast_to(np.empty((), np.bool_), shape)
     try:
-        selected: Shape = probe[fill(key, tuple(_host(a) for a in arrays))].shape
+        with devices.allocating(op, shape, probe.dtype):
+            selected: Shape = probe[fill(key, tuple(_host(a) for a in arrays))].shape
         return selected
     except (IndexError, ValueError, TypeError) as error:
         raise IndexRangeError(

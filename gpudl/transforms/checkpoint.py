@@ -26,6 +26,7 @@ class _Segment(Primitive):
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], n_out: int) -> None:
         super().__init__("checkpoint", _no_value, _no_value, vjp=_pull, joint=True, n_out=n_out)
+        self.cpu = _no_value  # not the bound method of every row: that would be a cycle
         self.n_diff = n_out
         self.f, self.args = f, args
         self.random_state = default_generator().get_state()

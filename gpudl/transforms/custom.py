@@ -30,6 +30,7 @@ class _Call(Primitive):
         super().__init__(
             function.__name__, _no_reference, _no_rule, vjp=_pull, joint=True, n_out=n, n_diff=n
         )
+        self.cpu = _no_reference  # not the bound method of every row: that would be a cycle
         self.function, self.args, self.out, self.residuals = function, args, out, residuals
 
     def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:

@@ -198,13 +198,10 @@ def _sizes(op: str, output_size: Any, spatial: tuple[int, ...]) -> tuple[int, ..
 def _averaging_matrix(n: int, out: int) -> Any:
     """(out, n): row i averages the positions floor(i n / out) to ceil((i + 1) n / out)."""
     count("adaptive_avg_pool", (out, n), 8)
-    try:
+    with devices.allocating("adaptive_avg_pool", (out, n), np.dtype(np.float64)):
         i, at = np.arange(out)[:, None], np.arange(n)
         member = (at >= i * n // out) & (at < -(-(i + 1) * n // out))
         return member / member.sum(1, keepdims=True)
-    except MemoryError as error:
-        dtype = np.dtype(np.float64)
-        raise devices.CPU.out_of_memory("adaptive_avg_pool", (out, n), dtype, error) from None
 
 
 def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:
