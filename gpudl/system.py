@@ -50,7 +50,7 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Let CPU kernels, and NumPy's BLAS where it can be told, use `n` threads (1 to 1024).
 
-    It holds for the process; results do not depend on it. Raises `ArgumentError` for another
+    It holds for the process; what the extension computes does not depend on it. Raises `ArgumentError` for another
     number, `NotSupportedError` where gpudl was built without the extension.
 
     >>> import gpudl as gd
@@ -70,6 +70,10 @@ def set_num_threads(n: int) -> None:
             remedy="set OPENBLAS_NUM_THREADS before Python starts, or see `gpudl doctor`",
         )
     _C.set_num_threads(n)
+
+
+if _C is not None and settings.num_threads:
+    _C.set_num_threads(settings.num_threads)  # the pool read the variable itself; BLAS did not
 
 
 def _version(package: str) -> str | None:
