@@ -101,7 +101,7 @@ TABLE: dict[str, Setting] = {
         "GPUDL_NUM_THREADS",
         0,
         _integer(0, 1024),
-        "0 to 4096",
+        "0 to 1024",
         "threads of the CPU kernels, 0: one per core; `gd.set_num_threads` changes it",
         scoped=False,
     ),
