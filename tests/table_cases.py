@@ -324,6 +324,9 @@ for _name, _f, _sample in (
     ("silu_bwd", lambda g, x: g * _slope(_silu)(x), normal),
 ):
     CASES[_name] = [Case((Operand(s), Operand(s, _sample)), _f, "f") for s in SHAPES]
+CASES["tanh_bwd"] = [
+    Case((Operand(s), Operand(s, unit)), lambda g, y: g * np.conj(1 - y * y)) for s in SHAPES
+]
 CASES["gelu_bwd"] = [
     Case(
         (Operand(s), Operand(s)),

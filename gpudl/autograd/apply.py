@@ -32,7 +32,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gpudl\.")
 def apply(prim: Primitive, *inputs: Any, **params: Any) -> Any:
     """Run `prim` on variables: compute, wrap, and record if an operand requires a gradient."""
     if rare.active:
-        return _apply_hooked(prim, inputs, params)
+        return run_hooked(prim, inputs, params)
     return run(prim, inputs, params)
 
 
@@ -46,7 +46,7 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
             elif prim.pooled and a.size + b.size > POOL_ELEMENTS:
                 out = _pooled(prim, (a, b))
             else:
-                out = prim.cpu(a, b, **params)
+                out = prim.cpu(a, b, **params) if params else prim.cpu(a, b)
         elif len(inputs) == 1:
             a = inputs[0].data
             if type(a) is not ndarray:
@@ -54,7 +54,7 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
             elif prim.pooled and a.size > POOL_ELEMENTS:
                 out = _pooled(prim, (a,))
             else:
-                out = prim.cpu(a, **params)
+                out = prim.cpu(a, **params) if params else prim.cpu(a)
         else:
             out = compute(prim, tuple([x.data for x in inputs]), params)
     except Exception as error:
@@ -80,7 +80,7 @@ def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out
         node = record(prim, inputs, params, out)
         result = make(out, node)
         if prim.saves_out and node is not None:
-            save_outputs(node, (result,))
+            node.saved_out = [out, None]
     if prim.view:
         _note_view(inputs[0], result)
     return result
@@ -173,7 +173,7 @@ def _recover(
     raise KernelError(prim.name, f"{type(error).__name__}: {error}", **named) from error
 
 
-def _apply_hooked(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+def run_hooked(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Run the hooks of this thread around the operation, the first one outermost."""
     if state.inside_hook:
         return _run_on_device(prim, inputs, params)

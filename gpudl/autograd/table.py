@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .apply import apply
+from .apply import run, run_hooked
 from .primitive import Primitive, Rule
+from .state import rare
 
 _rows: dict[str, Row] = {}
 
@@ -17,7 +18,7 @@ class Row(Primitive):
     __slots__ = ()
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
-        return apply(self, *inputs, **params)
+        return run_hooked(self, inputs, params) if rare.active else run(self, inputs, params)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rows.__getitem__, (self.name,)

@@ -178,8 +178,9 @@ def record(
 
 
 def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
-    """Keep results for the gradient rule: their arrays and storages, never the variables, which
-    would be a cycle."""
+    """Keep several results for the gradient rule: their arrays and storages, never the variables,
+    which would be a cycle. Of one result, `[array, None]` is kept, and `storage_of` puts the
+    storage in once there is one."""
     kept = []
     for x in variables:
         if x._alias is None:
@@ -252,11 +253,13 @@ def _saved_inputs(node: Node) -> Sequence[Any]:
 def _saved_result(node: Node) -> Any:
     """What the rule sees as a saved result: its arrays, wrapped again."""
     kept = node.saved_out
+    if type(kept) is list:
+        if kept[1] is not None and kept[1].write_time > node.seq:
+            raise _stale(node, kept[1], "the result")
+        return make(kept[0], node)
     for _, storage in kept:
         if storage.write_time > node.seq:
             raise _stale(node, storage, "the result")
-    if len(kept) == 1:
-        return make(kept[0][0], node)
     n_diff = node.prim.n_diff
     if n_diff == 1:
         return tuple(make(data, node if i == 0 else None) for i, (data, _) in enumerate(kept))

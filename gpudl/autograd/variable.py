@@ -117,8 +117,18 @@ def make(data: Any, node: Node | None = None) -> Any:
 def storage_of(x: Variable) -> Storage:
     """The storage of `x`, made at the first need."""
     if x._alias is None:
-        x._alias = Alias(Storage(), is_view=False, where=("", 0))
+        x._alias = Alias(_first_storage(x), is_view=False, where=("", 0))
     return x._alias.storage
+
+
+def _first_storage(x: Variable) -> Storage:
+    """A new storage, made known to the node that keeps the array of `x` for its gradient rule."""
+    kept = None if x._node is None else x._node.saved_out
+    if type(kept) is not list or kept[0] is not x.data:
+        return Storage()
+    if kept[1] is None:
+        kept[1] = Storage()
+    return kept[1]  # type: ignore[no-any-return]
 
 
 def share(base: Variable, view: Variable) -> None:

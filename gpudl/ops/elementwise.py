@@ -226,7 +226,27 @@ arccos: Row = _unary("acos", "arccos", lambda g, y, x: -g / conj_of(sqrt(1 - x *
 arctan: Row = _unary("atan", "arctan", lambda g, y, x: g / conj_of(x * x + 1), 0)
 sinh: Row = _unary("sinh", "sinh", lambda g, y, x: g * conj_of(cosh(x)), 0)
 cosh: Row = _unary("cosh", "cosh", lambda g, y, x: g * conj_of(sinh(x)), 0)
-tanh: Row = _unary("tanh", "tanh", lambda g, y, x: g * conj_of(1 - y * y), "y", kernel="tanh")
+
+
+def _tanh_bwd_ref(xp: Any, g: Any, y: Any) -> Any:
+    slope = 1 - y * y
+    return g * (xp.conj(slope) if y.dtype.kind == "c" else slope)
+
+
+tanh_bwd: Row = row(
+    "tanh_bwd",
+    _tanh_bwd_ref,
+    elementwise("tanh_bwd", "fc"),
+    why="the fused backward of tanh; tanh's own rule differentiates to any order",
+)
+tanh: Row = _unary(
+    "tanh",
+    "tanh",
+    lambda g, y, x: g * conj_of(1 - y * y),
+    "y",
+    fused=lambda g, y, needs, x: (tanh_bwd(g, y),),
+    kernel="tanh",
+)
 arcsinh: Row = _unary("asinh", "arcsinh", lambda g, y, x: g / conj_of(sqrt(x * x + 1)), 0)
 arccosh: Row = _unary("acosh", "arccosh", lambda g, y, x: g / conj_of(sqrt(x - 1) * sqrt(x + 1)), 0)
 arctanh: Row = _unary("atanh", "arctanh", lambda g, y, x: g / conj_of(1 - x * x), 0)
