@@ -73,7 +73,7 @@ def set_num_threads(n: int) -> None:
 
 
 if _C is not None and settings.num_threads:
-    _C.set_num_threads(settings.num_threads)  # the pool read the variable itself; BLAS did not
+    _C.set_num_threads(_C.get_num_threads())  # the pool read the variable itself; BLAS did not
 
 
 def _version(package: str) -> str | None:

@@ -130,7 +130,9 @@ def test_table_shows_the_slowest_first():
         a + a
     lines = p.table().splitlines()
     assert lines[0].split()[:4] == ["operation", "phase", "by", "count"]
-    assert lines[1].split()[:4] == ["matmul", "forward", "numpy", "3"]
+    row = lines[1].split()
+    assert (row[0], row[1], row[3]) == ("matmul", "forward", "3")
+    assert row[2] in ("kernel", "numpy")  # without the extension, NumPy's
     assert "MiB held" in lines[-1]
     assert len(p.table(limit=1).splitlines()) == 3
     shares = [float(line.split()[6].rstrip("%")) for line in lines[1:-1]]
