@@ -52,7 +52,8 @@ ext:
 endif
 
 bench: $(VENV)/.train
-	$(BIN)/python -m bench
+	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/mnist_vs_torch.py
 
 # One stamp a set of extras; a change of the build files installs again.
 $(VENV)/.train: $(SOURCES) | $(BIN)/python

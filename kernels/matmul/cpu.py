@@ -17,7 +17,7 @@ TINY = 1 << 17  # M * N * K up to which BLAS stays on one thread and calls cost 
 FEW_ROWS, LARGE = 256, 1 << 20  # packing K * N elements does not pay for so few rows
 
 
-def _takes(M: int, K: int, N: int) -> bool:
+def _pays(M: int, K: int, N: int) -> bool:
     return M * N * K > TINY and (M >= FEW_ROWS or K * N < LARGE)
 
 
@@ -29,10 +29,10 @@ def _rows_contiguous(a: Array) -> Array:
 
 def matmul(a: Array, b: Array) -> Any:
     """(M, K) @ (K, N)."""
-    if a.ndim != 2 or b.ndim != 2 or not takes(a, b) or a.shape[1] != b.shape[0]:
+    if a.ndim != 2 or b.ndim != 2:
         return NotImplemented
-    (M, K), N = a.shape, b.shape[1]
-    if not _takes(M, K, N):
+    (M, K), (rows, N) = a.shape, b.shape
+    if not _pays(M, K, N) or K != rows or not takes(a, b):
         return NotImplemented
     if a.strides[0] == a.itemsize and a.strides[1] != a.itemsize:
         # a is a transposed matrix, as in the gradient of a weight: sum over its rows as they lie.
