@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal
 
 from .settings import settings
@@ -32,14 +33,17 @@ def say(level: int, text: str) -> None:
         print(f"gpudl: {text}", file=sys.stderr)
 
 
-def notice(kind: Kind, op: str, text: str) -> None:
-    """Count an event of `kind` at operation `op`, and say it at level 1 of the ladder."""
+def notice(kind: Kind, op: str, text: Callable[[], str]) -> None:
+    """Count an event of `kind` at operation `op`, and say it at level 1 of the ladder.
+
+    `text` is called only if it is printed: most events happen where microseconds count.
+    """
     with _lock:
         _counts[kind] += 1
     if kind == "fallback":
         _seen.fallbacks += 1
     if settings.debug >= 1:
-        say(1, f"{kind} {op}: {text}")
+        say(1, f"{kind} {op}: {text()}")
 
 
 def counts() -> dict[Kind, int]:

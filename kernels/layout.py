@@ -24,7 +24,9 @@ def contiguous(x: Array) -> Array:
     """`x` in C order and aligned, a copy only if it is not."""
     if x.flags.c_contiguous and x.flags.aligned:
         return x
-    notice("copy", "contiguous", f"{x.dtype.name}{x.shape} strides {x.strides} to C order")
+    notice(
+        "copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} strides {x.strides} to C order"
+    )
     return np.array(x, order="C")
 
 
@@ -49,7 +51,7 @@ def packed_pixels(x: Array) -> Array:
     view = np.moveaxis(x, 1, -1)
     if view.flags.c_contiguous and x.flags.aligned:
         return view
-    notice("copy", "packed_pixels", f"{x.dtype.name}{x.shape} to channels-last")
+    notice("copy", "packed_pixels", lambda: f"{x.dtype.name}{x.shape} to channels-last")
     out = _C.empty(view.shape, x.dtype)
     if x.flags.c_contiguous and x.flags.aligned and x.itemsize in (4, 8):
         # The copy moves bits: integers pass as floats of their size.

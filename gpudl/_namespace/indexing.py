@@ -30,7 +30,7 @@ def parse(op: str, key: Any) -> tuple[ops.Key, tuple[Any, ...]]:
     template: list[Any] = []
     arrays: list[Any] = []
     for part in key:
-        if part is None or part is Ellipsis:
+        if part is None or part is Ellipsis or type(part) is int:
             template.append(part)
         elif isinstance(part, slice):
             template.append(_slice(op, part))
@@ -78,10 +78,10 @@ def _hole(op: str, template: list[Any], arrays: list[Any], part: Any) -> None:
 
 def getitem(x: Any, key: Any) -> Tensor:
     """`x[key]`: a view for basic keys, a copy for keys with arrays."""
+    if type(key) is int or type(key) is slice:
+        return ops.getitem(x, key=(key,))
     template, arrays = parse("getitem", key)
     if not arrays:
-        if len(template) > x.ndim or any(isinstance(part, int) for part in template):
-            ops.indexed_shape("getitem", x.shape, template, ())
         return ops.getitem(x, key=template)
     ops.indexed_shape("getitem", x.shape, template, tuple(a.data for a in arrays))
     return ops.take_items(x, *arrays, key=template)

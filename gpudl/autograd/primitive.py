@@ -161,7 +161,7 @@ class Primitive:
         reference = self.reference(device)
         library = device.xp.__name__
         if self.kernel is None or settings.kernels == "library":
-            notice("library", self.name, f"computed by {library} on {device}")
+            notice("library", self.name, lambda: f"computed by {library} on {device}")
             return reference
         kernel = kernels.find(self.kernel, device.kind)
 
@@ -169,9 +169,12 @@ class Primitive:
             out = NotImplemented if kernel is None else kernel(*arrays, **params)
             if out is not NotImplemented:
                 return out
-            given = ", ".join(describe(x) for x in arrays)
-            cause = f"no kernel here on {device}" if kernel is None else "not taken by the kernel"
-            notice("fallback", self.name, f"{cause}, computed by {library}: {given}")
+
+            def text() -> str:
+                cause = f"no kernel on {device}" if kernel is None else "not taken by the kernel"
+                return f"{cause}, computed by {library}: {', '.join(map(describe, arrays))}"
+
+            notice("fallback", self.name, text)
             return reference(*arrays, **params)
 
         return run
