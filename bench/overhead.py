@@ -1,7 +1,7 @@
 """What one eager operation costs, beside PyTorch in the same run.
 
-`python -m bench.overhead [--json FILE]`: tensors of 8 elements, so that the arithmetic is nothing; batches of calls of the
-two libraries in turn, and the median of the batches.
+`python -m bench.overhead [--json FILE]`: tensors of 8 elements, so that the arithmetic is nothing;
+batches of calls of the two libraries in turn, and the median of the batches.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ class Tensor(Variable):
             return self.data.__dlpack__(
                 stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
             )
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ArgumentTypeError("__dlpack__", str(error), x=self) from None
 
     def __dlpack_device__(self) -> Any:

@@ -11,12 +11,12 @@ _counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 
 @pytest.fixture
 def count(record_property):
-    """`count(what, passed, total)` adds to the line `what: passed / total` at the end of the run."""
+    """`count(what, passed, total)` adds to a line `what: passed / total` at the end."""
     return lambda what, passed, total=0: record_property("count", (what, int(passed), int(total)))
 
 
 def pytest_runtest_logreport(report):
-    """Add up what the tests counted, in the process that prints (with xdist the workers send it there)."""
+    """Add up what the tests counted, in the process that prints, whoever ran them."""
     if report.when == "call":
         for name, value in report.user_properties:
             if name == "count":

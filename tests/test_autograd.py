@@ -61,7 +61,7 @@ def test_several_results_of_one_operation():
     x = leaf([[4.0, 1.0], [1.0, 3.0]])
     values, vectors = gd.linalg.eigh(x)
     (values[0] * 2 + values[1] + 0 * vectors.sum()).backward()
-    w, v = np.linalg.eigh(np.asarray(x.detach()))
+    _, v = np.linalg.eigh(np.asarray(x.detach()))
     close(x.grad, 2 * np.outer(v[:, 0], v[:, 0]) + np.outer(v[:, 1], v[:, 1]))
 
 

@@ -1,4 +1,4 @@
-"""Hostile input: no call crashes, hangs, raises an untyped error, or changes anything before it raises."""
+"""Hostile input: no call crashes, hangs, raises an untyped error, or changes what it was given."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Every row of the table of operations: forward against float64, first and second derivatives against finite differences.
+"""Every row of the table of operations, forward and differentiated.
 
-Each case of `table_cases.py` runs in every dtype that the row takes and in every memory layout; a dtype that it does not
+Forward against float64, first and second derivatives against finite differences: each case of
+`table_cases` in every dtype that the row takes and in every memory layout. A dtype that it does not
 take raises a typed error. A row without a case fails.
 """
 
@@ -150,7 +151,7 @@ def test_forward(name, count):
 
 @pytest.mark.parametrize("name", CALLED)
 def test_other_dtypes_are_refused(name):
-    """A dtype that no case of the row takes raises a typed error, from the rule and from the call."""
+    """A dtype that no case of the row takes raises a typed error."""
     for dtype in DTYPES:
         if any(takes(case, dtype) for case in CASES[name]) or all(
             op.dtype for op in CASES[name][0].operands
@@ -183,7 +184,7 @@ def given(parts: list[Any]) -> list[np.ndarray]:
 
 
 class Derivatives:
-    """A row with its parameters, seen as a function of its differentiable operands and of gradients of its results."""
+    """A row with its parameters, as a function of its operands and of gradients of its results."""
 
     def __init__(self, name: str, case: Case) -> None:
         self.row, self.case = ROWS[name], case
@@ -224,7 +225,7 @@ class Derivatives:
         return result
 
     def second(self, arrays: list, ws: list, vs: list) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Gradients of <gradient, vs> with respect to the operands and to the gradients of the results."""
+        """Gradients of <gradient, vs> by the operands and by the gradients of the results."""
         found, leaves, gs = self.gradients(arrays, ws, True)
         tied = [
             (g, make(v))

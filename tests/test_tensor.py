@@ -1,4 +1,4 @@
-"""`Tensor`: making, showing, converting, promotion, and the methods that differ between NumPy and PyTorch."""
+"""`Tensor`: making, showing, converting, promotion, methods that NumPy and PyTorch disagree on."""
 
 from __future__ import annotations
 
@@ -25,11 +25,21 @@ from gpudl.errors import (
 @pytest.mark.parametrize(
     ("data", "dtype"),
     [
-        (1, "int64"), (1.5, "float32"), (1j, "complex64"), (True, "bool"), ([1, 2], "int64"), ([1.0, 2], "float32"),
-        ([], "float32"), ([[1.0], [2.0]], "float32"), (np.float64(2), "float64"), (np.ones(2), "float64"),
-        (np.ones(2, np.int8), "int8"), (np.ones(2, ml_dtypes.bfloat16), "bfloat16"), (range(3), "int64"),
+        (1, "int64"),
+        (1.5, "float32"),
+        (1j, "complex64"),
+        (True, "bool"),
+        ([1, 2], "int64"),
+        ([1.0, 2], "float32"),
+        ([], "float32"),
+        ([[1.0], [2.0]], "float32"),
+        (np.float64(2), "float64"),
+        (np.ones(2), "float64"),
+        (np.ones(2, np.int8), "int8"),
+        (np.ones(2, ml_dtypes.bfloat16), "bfloat16"),
+        (range(3), "int64"),
     ],
-)  # fmt: skip
+)
 def test_default_dtypes(data, dtype):
     if isinstance(data, range):
         data = list(data)
@@ -56,12 +66,19 @@ def test_zero_dimensional_results_are_tensors():
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
     [
-        ("int64", "float32", "float32"), ("bool", "float16", "float16"), ("int8", "int16", "int16"),
-        ("uint8", "int8", "int16"), ("float32", "float64", "float64"), ("bfloat16", "float16", "float32"),
-        ("bfloat16", "float32", "float32"), ("float32", "complex64", "complex64"), ("float64", "complex64", "complex128"),
-        ("int64", "bfloat16", "bfloat16"), ("bool", "int8", "int8"),
+        ("int64", "float32", "float32"),
+        ("bool", "float16", "float16"),
+        ("int8", "int16", "int16"),
+        ("uint8", "int8", "int16"),
+        ("float32", "float64", "float64"),
+        ("bfloat16", "float16", "float32"),
+        ("bfloat16", "float32", "float32"),
+        ("float32", "complex64", "complex64"),
+        ("float64", "complex64", "complex128"),
+        ("int64", "bfloat16", "bfloat16"),
+        ("bool", "int8", "int8"),
     ],
-)  # fmt: skip
+)
 def test_promotion_of_tensors(a, b, expected):
     for first, second in ((a, b), (b, a)):
         x, y = gd.ones(2, dtype=first), gd.ones(2, dtype=second)
@@ -72,11 +89,19 @@ def test_promotion_of_tensors(a, b, expected):
 @pytest.mark.parametrize(
     ("dtype", "scalar", "expected"),
     [
-        ("float16", 2.5, "float16"), ("bfloat16", 2, "bfloat16"), ("int8", 3, "int8"), ("int64", 2.5, "float32"),
-        ("bool", 1, "int64"), ("float32", 1j, "complex64"), ("float64", 1j, "complex128"), ("float32", True, "float32"),
-        ("float32", np.float64(2), "float32"), ("float32", np.float32(2), "float32"), ("float16", np.float32(2), "float32"),
+        ("float16", 2.5, "float16"),
+        ("bfloat16", 2, "bfloat16"),
+        ("int8", 3, "int8"),
+        ("int64", 2.5, "float32"),
+        ("bool", 1, "int64"),
+        ("float32", 1j, "complex64"),
+        ("float64", 1j, "complex128"),
+        ("float32", True, "float32"),
+        ("float32", np.float64(2), "float32"),
+        ("float32", np.float32(2), "float32"),
+        ("float16", np.float32(2), "float32"),
     ],
-)  # fmt: skip
+)
 def test_python_scalars_are_weak(dtype, scalar, expected):
     assert (gd.ones(2, dtype=dtype) + scalar).dtype == expected
     assert (scalar + gd.ones(2, dtype=dtype)).dtype == expected
@@ -148,9 +173,13 @@ def test_conversions():
     assert len(gd.ones((3, 2))) == 3
     assert 2.0 in gd.tensor([1.0, 2.0])
     for wrong in (
-        lambda: bool(gd.ones(2)), lambda: float(gd.ones(2)), lambda: len(gd.tensor(1.0)), lambda: [1][gd.tensor(0.0)],
-        lambda: iter(gd.tensor(1.0)), lambda: gd.ones(2).item(),
-    ):  # fmt: skip
+        lambda: bool(gd.ones(2)),
+        lambda: float(gd.ones(2)),
+        lambda: len(gd.tensor(1.0)),
+        lambda: [1][gd.tensor(0.0)],
+        lambda: iter(gd.tensor(1.0)),
+        lambda: gd.ones(2).item(),
+    ):
         with pytest.raises(GpudlError):
             wrong()
 
@@ -198,10 +227,12 @@ def test_tensors_are_compared_by_value_and_hashed_by_identity():
 @pytest.mark.parametrize(
     ("call", "hint"),
     [
-        (lambda x: x.transpose(1, 2), "swapaxes"), (lambda x: x.max(0), "axis="), (lambda x: x.min(1), "axis="),
+        (lambda x: x.transpose(1, 2), "swapaxes"),
+        (lambda x: x.max(0), "axis="),
+        (lambda x: x.min(1), "axis="),
         (lambda x: x.view(-1), "reshape"),
     ],
-)  # fmt: skip
+)
 def test_ambiguous_calls_name_the_right_one(call, hint):
     with pytest.raises((ArgumentError, MissingAttributeError), match=hint):
         call(gd.ones((2, 3, 4)))

@@ -1,4 +1,4 @@
-"""grad, value_and_grad, vjp, jacrev, hessian, custom_vjp, checkpoint: against closed forms and against each other."""
+"""grad, value_and_grad, vjp, jacrev, hessian, custom_vjp, checkpoint: against closed forms."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ def test_vjp():
 def test_jacobian_and_hessian():
     A = np.random.default_rng(0).standard_normal((3, 5))
     close(gd.jacrev(lambda x: gd.asarray(A) @ gd.sin(x))(x64()), A * np.cos(V))
-    f = lambda x: gd.sum(gd.exp(x)) * gd.sum(x)
+
+    def f(x):
+        return gd.sum(gd.exp(x)) * gd.sum(x)
+
     e, s = np.exp(V), V.sum()
     close(gd.hessian(f)(x64()), np.diag(e) * s + e[:, None] + e[None, :])
     blocks = gd.hessian(lambda p: (p["a"] ** 2).sum() * p["b"])({"a": x64(), "b": x64(2.0)})

@@ -34,8 +34,10 @@ def indexed(op: str, name: str, value: Any) -> Any:
 
 def iterable(op: str, name: str, value: Any) -> Any:
     """`value`, over which one can iterate."""
-    if not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
-        raise ArgumentTypeError(op, f"{name} cannot be iterated over", given=value)
+    try:
+        iter(value)
+    except TypeError:
+        raise ArgumentTypeError(op, f"{name} cannot be iterated over", given=value) from None
     return value
 
 

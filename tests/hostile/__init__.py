@@ -1,1 +1,1 @@
-"""Hostile input: every public function, each argument in turn replaced by what it does not expect."""
+"""Every public function, each argument in turn replaced by what it does not expect."""

@@ -1,6 +1,7 @@
-"""A valid call for every public function, from which hostile calls are made by replacing one argument.
+"""A valid call for every public function; hostile calls replace one of its arguments.
 
-Required parameters that have a usual meaning are filled by name (`BY_NAME`); the rest is in `CALLS`.
+Required parameters that have a usual meaning are filled by name (`BY_NAME`); the rest is in
+`CALLS`.
 """
 
 from __future__ import annotations
@@ -56,13 +57,33 @@ def call(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
 
 
 BY_NAME: dict[str, Callable[[], Any]] = {
-    **dict.fromkeys(("x", "x1", "x2", "a", "b", "input", "input1", "input2", "tensor", "tensor_", "data", "obj"), lambda: t(3, 4)),
+    **dict.fromkeys(
+        (
+            "x",
+            "x1",
+            "x2",
+            "a",
+            "b",
+            "input",
+            "input1",
+            "input2",
+            "tensor",
+            "tensor_",
+            "data",
+            "obj",
+        ),
+        lambda: t(3, 4),
+    ),
     **dict.fromkeys(("target", "positive", "negative", "anchor", "var"), lambda: t(3, 4)),
     **dict.fromkeys(("shape", "axes", "repetitions"), lambda: (1, 0)),
-    **dict.fromkeys(("axis", "axis1", "source", "dim", "n", "low", "start", "shift", "seed"), lambda: 0),
+    **dict.fromkeys(
+        ("axis", "axis1", "source", "dim", "n", "low", "start", "shift", "seed"), lambda: 0
+    ),
     **dict.fromkeys(("axis2", "destination", "stop", "repeats", "indices_or_sections"), lambda: 1),
     **dict.fromkeys(("num", "n_rows", "num_classes", "classes"), lambda: 5),
-    **dict.fromkeys(("fill_value", "p", "val", "threshold", "value", "max_norm", "clip_value"), lambda: 0.5),
+    **dict.fromkeys(
+        ("fill_value", "p", "val", "threshold", "value", "max_norm", "clip_value"), lambda: 0.5
+    ),
     **dict.fromkeys(("kernel_size", "output_size"), lambda: 2),
     **dict.fromkeys(("dtype", "to", "from_", "type"), lambda: gd.float32),
     "arrays": lambda: [t(3, 4), t(3, 4)],
@@ -78,15 +99,21 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "samples": lambda: [t(2), t(2)],
     "predictions": lambda: ints(6),
     "labels": lambda: ints(6),
-}  # fmt: skip
+}
 
 
 def _conv(d: int, transposed: bool = False) -> tuple[list[Any], dict[str, Any]]:
     space = (6, 5, 4)[:d]
     weight = t(2, 3, *(2,) * d) if transposed else t(3, 2, *(2,) * d)
     return call(
-        t(2, 2, *space), weight, bias=t(3), stride=1, padding=0, dilation=1, groups=1,
-    )  # fmt: skip
+        t(2, 2, *space),
+        weight,
+        bias=t(3),
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+    )
 
 
 def _pool(d: int) -> tuple[list[Any], dict[str, Any]]:
@@ -143,13 +170,21 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "gd.checkpoint": lambda: call(lambda x: x * x),
     "io.save": lambda: call({"a": t(2)}, folder() / "written.safetensors"),
     "io.save_safetensors": lambda: call({"a": np.ones(2)}, folder() / "arrays.safetensors"),
-    **{f"linalg.{n}": lambda: call(square()) for n in (
-        "cholesky", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "slogdet")},
+    **{
+        f"linalg.{n}": lambda: call(square())
+        for n in ("cholesky", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "slogdet")
+    },
     "linalg.solve": lambda: call(square(), t(3, 2)),
     "linalg.matrix_power": lambda: call(square(), 3),
     "linalg.cross": lambda: call(t(4, 3), t(4, 3)),
-    **{f"fft.{n}": lambda: call(gd.ones(6, dtype=gd.complex64)) for n in ("fft", "ifft", "irfft", "hfft")},
-    **{f"fft.{n}": lambda: call(gd.ones((4, 6), dtype=gd.complex64)) for n in ("fftn", "ifftn", "irfftn")},
+    **{
+        f"fft.{n}": lambda: call(gd.ones(6, dtype=gd.complex64))
+        for n in ("fft", "ifft", "irfft", "hfft")
+    },
+    **{
+        f"fft.{n}": lambda: call(gd.ones((4, 6), dtype=gd.complex64))
+        for n in ("fftn", "ifftn", "irfftn")
+    },
     **{f"fft.{n}": lambda: call(t(6)) for n in ("rfft", "ihfft")},
     **{f"fft.{n}": lambda: call(6, d=0.5) for n in ("fftfreq", "rfftfreq")},
     "random.integers": lambda: call(0, 5, (3,)),
@@ -163,8 +198,12 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "data.sample_rng": lambda: call(),
     "autograd.backward": lambda: call((gd.ones(1, requires_grad=True) * 2).sum()),
     "autograd.grad": lambda: _graph(),
-    "testing.gradgradcheck": lambda: call(lambda x: (x * x).sum(), [gd.ones(2, dtype=gd.float64, requires_grad=True)]),
-    "testing.gradcheck": lambda: call(lambda x: (x * x).sum(), [gd.ones(2, dtype=gd.float64, requires_grad=True)]),
+    "testing.gradgradcheck": lambda: call(
+        lambda x: (x * x).sum(), [gd.ones(2, dtype=gd.float64, requires_grad=True)]
+    ),
+    "testing.gradcheck": lambda: call(
+        lambda x: (x * x).sum(), [gd.ones(2, dtype=gd.float64, requires_grad=True)]
+    ),
     "testing.assert_close": lambda: call(t(3), t(3)),
     "metrics.confusion_matrix": lambda: call(ints(6), ints(6), 3),
     "init.calculate_gain": lambda: call("relu"),
@@ -174,9 +213,14 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     **{f"F.conv{d}d": (lambda d=d: _conv(d)) for d in (1, 2, 3)},
     **{f"F.conv_transpose{d}d": (lambda d=d: _conv(d, True)) for d in (1, 2, 3)},
     **{f"F.{k}_pool{d}d": (lambda d=d: _pool(d)) for d in (1, 2, 3) for k in ("max", "avg")},
-    **{f"F.adaptive_avg_pool{d}d": (lambda d=d: call(t(2, 2, *(6, 5, 4)[:d]), 2)) for d in (1, 2, 3)},
+    **{
+        f"F.adaptive_avg_pool{d}d": (lambda d=d: call(t(2, 2, *(6, 5, 4)[:d]), 2))
+        for d in (1, 2, 3)
+    },
     **{f"F.dropout{d}d": (lambda d=d: call(t(2, 2, *(6, 5, 4)[:d]))) for d in (1, 2, 3)},
-    "F.batch_norm": lambda: call(t(4, 3), gd.zeros(3), gd.ones(3), weight=t(3), bias=t(3), training=True),
+    "F.batch_norm": lambda: call(
+        t(4, 3), gd.zeros(3), gd.ones(3), weight=t(3), bias=t(3), training=True
+    ),
     "F.layer_norm": lambda: call(t(3, 4), (4,), weight=t(4), bias=t(4)),
     "F.linear": lambda: call(t(3, 4), t(2, 4), t(2)),
     "F.bilinear": lambda: call(t(3, 4), t(3, 2), t(5, 4, 2), t(5)),
@@ -188,7 +232,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "F.pad": lambda: call(t(3, 4), (1, 1)),
     "F.prelu": lambda: call(t(3, 4), t(1)),
     "F.glu": lambda: call(t(3, 4)),
-}  # fmt: skip
+}
 
 
 def _graph() -> tuple[list[Any], dict[str, Any]]:
@@ -199,14 +243,25 @@ def _graph() -> tuple[list[Any], dict[str, Any]]:
 # Not called with hostile arguments, and why.
 LEFT_OUT = {
     "machinery of the engine, not for callers": {
-        f"autograd.{n}" for n in (
-            "compute", "hooked", "is_leaf", "make", "new_leaf", "result_class", "row", "rows", "set_algebra", "set_result_class")
+        f"autograd.{n}"
+        for n in (
+            "compute",
+            "hooked",
+            "is_leaf",
+            "make",
+            "new_leaf",
+            "result_class",
+            "row",
+            "rows",
+            "set_algebra",
+            "set_result_class",
+        )
     },
     "downloads what is not there": {"data.load_mnist", "data.load_tinyshakespeare"},
     "prints": {"gd.show_config"},
     "is a test: AssertionError is its result": {"testing.assert_close"},
     "always raises": {"Tensor.view", "Tensor.cuda"},
-}  # fmt: skip
+}
 
 METHODS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "reshape": lambda: call((4, 3)),
@@ -235,19 +290,67 @@ METHODS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
 NEEDS_GRAD = ("register_hook", "backward", "retain_grad")
 ONE_ELEMENT = ("item", "__float__", "__int__", "__bool__", "__complex__")
 SPECIAL = (
-    "__add__", "__radd__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__",
-    "__matmul__", "__rmatmul__", "__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "__eq__", "__lt__",
-    "__iadd__", "__imul__", "__itruediv__", "__ipow__", "__iand__", "__imatmul__", "__getitem__", "__setitem__",
-    "__contains__", "__array__", "__dlpack__", "__format__",
-)  # fmt: skip
+    "__add__",
+    "__radd__",
+    "__sub__",
+    "__mul__",
+    "__truediv__",
+    "__floordiv__",
+    "__mod__",
+    "__pow__",
+    "__rpow__",
+    "__matmul__",
+    "__rmatmul__",
+    "__and__",
+    "__or__",
+    "__xor__",
+    "__lshift__",
+    "__rshift__",
+    "__eq__",
+    "__lt__",
+    "__iadd__",
+    "__imul__",
+    "__itruediv__",
+    "__ipow__",
+    "__iand__",
+    "__imatmul__",
+    "__getitem__",
+    "__setitem__",
+    "__contains__",
+    "__array__",
+    "__dlpack__",
+    "__format__",
+)
 
 _IMAGES = {1: (2, 4, 9), 2: (2, 4, 6, 5), 3: (2, 4, 5, 4, 4)}
-LAYERS: dict[str, tuple[Callable[[], tuple[list[Any], dict[str, Any]]], Callable[[], list[Any]]]] = {
+LAYERS: dict[
+    str, tuple[Callable[[], tuple[list[Any], dict[str, Any]]], Callable[[], list[Any]]]
+] = {
     **{
-        f"{kind}{d}d": ((lambda kind=kind: call(4, 4, 2) if "Conv" in kind else call(4) if "Norm" in kind else
-                         call(2) if "Pool" in kind else call()), (lambda d=d: [t(*_IMAGES[d])]))
+        f"{kind}{d}d": (
+            (
+                lambda kind=kind: (
+                    call(4, 4, 2)
+                    if "Conv" in kind
+                    else call(4)
+                    if "Norm" in kind
+                    else call(2)
+                    if "Pool" in kind
+                    else call()
+                )
+            ),
+            (lambda d=d: [t(*_IMAGES[d])]),
+        )
         for d in (1, 2, 3)
-        for kind in ("Conv", "ConvTranspose", "BatchNorm", "MaxPool", "AvgPool", "AdaptiveAvgPool", "Dropout")
+        for kind in (
+            "Conv",
+            "ConvTranspose",
+            "BatchNorm",
+            "MaxPool",
+            "AvgPool",
+            "AdaptiveAvgPool",
+            "Dropout",
+        )
     },
     **{n: (lambda: call(dim=1), lambda: [t(3, 4)]) for n in ("Softmax", "LogSoftmax", "Softmin")},
     "Linear": (lambda: call(4, 3), lambda: [t(3, 4)]),
@@ -264,9 +367,21 @@ LAYERS: dict[str, tuple[Callable[[], tuple[list[Any], dict[str, Any]]], Callable
     "TripletMarginLoss": (lambda: call(), lambda: [t(3, 4), t(3, 4), t(3, 4)]),
     "MarginRankingLoss": (lambda: call(), lambda: [t(3), t(3), gd.ones(3)]),
     "CosineEmbeddingLoss": (lambda: call(), lambda: [t(3, 4), t(3, 4), gd.ones(3)]),
-    **{f"{n}Loss": (lambda: call(), lambda: [t(3, 4), t(3, 4)]) for n in (
-        "BCE", "BCEWithLogits", "HingeEmbedding", "Huber", "KLDiv", "L1", "MSE", "PoissonNLL", "SmoothL1")},
-}  # fmt: skip
+    **{
+        f"{n}Loss": (lambda: call(), lambda: [t(3, 4), t(3, 4)])
+        for n in (
+            "BCE",
+            "BCEWithLogits",
+            "HingeEmbedding",
+            "Huber",
+            "KLDiv",
+            "L1",
+            "MSE",
+            "PoissonNLL",
+            "SmoothL1",
+        )
+    },
+}
 CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "Parameter"}
 
 
@@ -326,9 +441,19 @@ def entries() -> list[Entry]:
     """Everything public. A name without a valid call raises `KeyError`."""
     found = []
     modules = {
-        "gd": gd, "F": F, "linalg": gd.linalg, "fft": gd.fft, "random": gd.random, "io": gd.io, "data": gd.data,
-        "init": nn.init, "utils": nn.utils, "autograd": gd.autograd, "metrics": gd.metrics, "testing": gd.testing,
-    }  # fmt: skip
+        "gd": gd,
+        "F": F,
+        "linalg": gd.linalg,
+        "fft": gd.fft,
+        "random": gd.random,
+        "io": gd.io,
+        "data": gd.data,
+        "init": nn.init,
+        "utils": nn.utils,
+        "autograd": gd.autograd,
+        "metrics": gd.metrics,
+        "testing": gd.testing,
+    }
     for label, module in modules.items():
         for name, function in _functions(module, label):
             full = f"{label}.{name}"

@@ -34,8 +34,8 @@ HERE = str(Path(__file__).parent)
 TOO_LONG = {("Tensor.tolist", "giant")}
 # A foreign array in the place of a flag or of a name refuses by itself.
 OWN_OF_ARRAYS = ("The truth value of an array", "Cannot compare structured or void")
-# accepted; typed: a GpudlError; signature: Python's TypeError for a wrong number or name of arguments; own: an exception
-# of the hostile value itself; the rest must not happen.
+# accepted; typed: a GpudlError; signature: Python's TypeError for a wrong number or name of
+# arguments; own: an exception of the hostile value itself; the rest must not happen.
 GOOD = ("accepted", "typed", "signature", "own")
 BAD = ("untyped", "crash", "hang", "changed")
 
@@ -104,7 +104,8 @@ def tensors(tree: Any) -> Iterator[gd.Tensor]:
 
 
 def snapshot(tree: Any) -> list[Any]:
-    """What an error must leave as it was: bytes, times of writing, places on the tape, and the state of the thread."""
+    """What an error must leave as it was: bytes, times of writing, places on the tape, the state of
+    the thread."""
     seen: list[Any] = [state.recording, state.level, state.hooks, state.inside_hook, rare.reasons]
     for x in tensors(tree):
         small = x.data.size < 10_000
@@ -152,8 +153,7 @@ def _child(todo: list[Case], pipe: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    with open("/proc/self/statm") as f:
-        size = int(f.read().split()[0]) * resource.getpagesize()
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -174,7 +174,7 @@ def _lines(pipe: int) -> Iterator[tuple[str, str]]:
 
 
 def run(todo: list[Case]) -> list[tuple[Case, str, str]]:
-    """The outcome of every call. A child that dies is replaced, and the call it was at gets the blame."""
+    """The outcome of every call. A child that dies is replaced; its last call gets the blame."""
     done: list[tuple[Case, str, str]] = []
     while len(done) < len(todo):
         reading, writing = os.pipe()
@@ -208,7 +208,8 @@ def run(todo: list[Case]) -> list[tuple[Case, str, str]]:
 
 
 def main() -> None:
-    """`python -m hostile.runner NAME...`: every hostile call of the entries whose names begin so, failures printed."""
+    """`python -m hostile.runner NAME...`: every call of entries whose names begin so; prints
+    failures."""
     from .entries import entries
 
     for entry in entries():
