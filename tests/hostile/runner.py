@@ -11,6 +11,7 @@ import resource
 import signal
 import struct
 import sys
+import tempfile
 import traceback
 import warnings
 import zlib
@@ -24,7 +25,7 @@ import gpudl as gd
 from gpudl.autograd.state import rare, state
 from gpudl.errors import GpudlError
 
-from .entries import Entry
+from .entries import Entry, folder
 from .pool import POOL
 
 SECONDS = 8
@@ -156,6 +157,7 @@ def _child(todo: list[Case], pipe: int) -> None:
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.chdir(tempfile.mkdtemp(dir=folder()))  # "abc" is a path, too
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
@@ -176,6 +178,7 @@ def _lines(pipe: int) -> Iterator[tuple[str, str]]:
 def run(todo: list[Case]) -> list[tuple[Case, str, str]]:
     """The outcome of every call. A child that dies is replaced; its last call gets the blame."""
     done: list[tuple[Case, str, str]] = []
+    folder().mkdir(exist_ok=True)
     while len(done) < len(todo):
         reading, writing = os.pipe()
         with warnings.catch_warnings():
