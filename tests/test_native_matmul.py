@@ -1,4 +1,4 @@
-"""Matrix products of the extension against float64, in every layout, and the same for any threads."""
+"""Matrix products of the extension against float64, in every layout, for any number of threads."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def ink(image: Array) -> Array:
 def weights(w: Array, largest: float) -> Array:
     """Weights (H, W) as colour: the sign is the hue, the size the strength."""
     pixels = np.empty((*w.shape, 4), np.uint8)
-    pixels[..., :3] = np.where((w >= 0)[..., None], np.array(GOOD, np.uint8), np.array(BAD, np.uint8))
+    good, bad = np.array(GOOD, np.uint8), np.array(BAD, np.uint8)
+    pixels[..., :3] = np.where((w >= 0)[..., None], good, bad)
     pixels[..., 3] = np.rint(np.minimum(np.abs(w) / largest, 1.0) * 255) if largest else 0
     return pixels
 

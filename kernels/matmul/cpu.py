@@ -32,7 +32,7 @@ def matmul(a: Array, b: Array) -> Any:
     if a.ndim != 2 or b.ndim != 2:
         return NotImplemented
     (M, K), (rows, N) = a.shape, b.shape
-    if not _pays(M, K, N) or K != rows or not takes(a, b):
+    if not _pays(M, K, N) or rows != K or not takes(a, b):
         return NotImplemented
     if a.strides[0] == a.itemsize and a.strides[1] != a.itemsize:
         # a is a transposed matrix, as in the gradient of a weight: sum over its rows as they lie.
