@@ -51,7 +51,8 @@ def set_num_threads(n: int) -> None:
     """Let CPU kernels, and NumPy's BLAS where it can be told, use `n` threads (1 to 1024).
 
     It holds for the process; what the extension computes does not depend on it. Raises
-    `ArgumentError` for another number, `NotSupportedError` where gpudl was built without the extension.
+    `ArgumentError` for another number, `NotSupportedError` where gpudl was built without
+    the extension.
 
     >>> import gpudl as gd
     >>> before = gd.get_num_threads()
