@@ -178,6 +178,67 @@ def test_custom_rules_with_wrong_gradients():
         gd.grad(lambda x: f(x).sum())(x64())
 
 
+def test_custom_vjp_may_return_what_it_keeps():
+    f = gd.custom_vjp(lambda x: x.sum())
+    f.defvjp(lambda x: (x.sum(), x), lambda x, g: (x,))
+    w = gd.tensor(V, requires_grad=True)
+    f(w).backward()
+    close(w.grad, V)
+    assert not np.shares_memory(w.grad.data, w.data)
+
+
+def test_custom_vjp_fills_in_gradients_of_unused_results():
+    f = gd.custom_vjp(lambda x: {"used": x * 2, "unused": x.sum()})
+    f.defvjp(
+        lambda x: ({"used": x * 2, "unused": x.sum()}, None),
+        lambda _, g: (2 * g["used"] + g["unused"],),
+    )
+    close(gd.grad(lambda x: f(x)["used"].sum())(x64()), 2 * np.ones(5))
+
+
+def test_custom_vjp_refuses_a_gradient_that_is_no_tensor():
+    f = gd.custom_vjp(lambda x: x * 1)
+    f.defvjp(lambda x: (x * 1, None), lambda _, g: (1.0,))
+    with pytest.raises(ArgumentTypeError, match="no tensor"):
+        gd.grad(lambda x: f(x).sum())(x64())
+
+
+# ----- history that leaves a transform -----
+def test_a_pullback_is_differentiable_in_its_argument():
+    _, pullback = gd.vjp(lambda x: x * x, x64())
+    close(gd.grad(lambda g: pullback(g)[0].sum())(gd.ones(5, dtype=gd.float64)), 2 * V)
+
+    def cubic(g):
+        return gd.grad(lambda h: pullback(h * h * g)[0].sum())(g).sum()
+
+    # d/dh of 2 x h h g, at h = g, is 4 x g g; and its derivative is 8 x g.
+    close(gd.grad(cubic)(gd.ones(5, dtype=gd.float64)), 8 * V)
+
+
+def test_transforms_inside_no_grad_give_results_without_history():
+    w = gd.tensor(V, requires_grad=True)
+    with gd.no_grad():
+        g = gd.grad(lambda x: (x**2).sum())(w)
+        closed = gd.grad(lambda x: (x * w).sum())(x64())
+        y, pullback = gd.vjp(lambda x: x * w, w)
+        (pulled,) = pullback(y)
+        H = gd.hessian(lambda x: (x**3 * w).sum())(w)
+    close(g, 2 * V)
+    close(closed, V)
+    close(pulled, V * V * V)
+    close(H, np.diag(6 * V * V))
+    assert not any(t.requires_grad for t in (g, closed, y, pulled, H))
+
+
+def test_no_grad_in_a_function_stops_the_gradient():
+    def f(x):
+        with gd.no_grad():
+            inner = gd.grad(lambda z: (z**3).sum())(x)
+        return (inner * x).sum()
+
+    close(gd.grad(f)(x64()), 3 * V * V)
+
+
 # ----- checkpoint -----
 def test_checkpoint_gives_the_same_gradients():
     w = gd.tensor(V, requires_grad=True)

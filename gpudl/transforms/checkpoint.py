@@ -11,6 +11,7 @@ from ..autograd import grad as tape_grad
 from ..autograd.primitive import Primitive
 from ..autograd.state import state, tick
 from ..autograd.tape import new_node, pick
+from ..checks import function
 from ..errors import ArgumentTypeError, GradError
 from ..random import default_generator
 from .tree import leaves, rebuild
@@ -118,8 +119,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> round(gd.grad(lambda x: f(x).sum())(gd.tensor([1.0])).item(), 3)
     5.437
     """
-    if not callable(f):
-        raise ArgumentTypeError("checkpoint", f"{f!r} cannot be called")
+    function("checkpoint", "f", f)
 
     @wraps(f)
     def wrapped(*args: Any) -> Any:

@@ -10,8 +10,10 @@ from ..autograd import Spec, Variable, no_grad
 from ..autograd.primitive import Primitive
 from ..autograd.state import state
 from ..autograd.tape import pick, record
+from ..checks import function
 from ..dtypes import is_inexact
 from ..errors import ArgumentTypeError, GradError, ShapeError
+from ..ops.create import device_of, full
 from ..ops.shape import copy as copy_row
 from .tree import leaves, rebuild
 
@@ -21,23 +23,31 @@ Rule = Callable[..., Any]
 class _Call(Primitive):
     """One call of a function with its own rule, as the primitive of its node."""
 
-    __slots__ = ("args", "bwd", "function", "fwd", "out", "residuals")
+    __slots__ = ("args", "function", "residuals", "results", "structure")
 
     def __init__(
         self, function: custom_vjp, args: tuple[Any, ...], out: Any, residuals: Any
     ) -> None:
-        n = len(leaves(out))
+        values = leaves(out)
+        n = len(values)
         super().__init__(
             function.__name__, _no_reference, _no_rule, vjp=_pull, joint=True, n_out=n, n_diff=n
         )
         self.cpu = _no_reference  # not the bound method of every row: that would be a cycle
-        self.function, self.args, self.out, self.residuals = function, args, out, residuals
+        self.function, self.args, self.residuals = function, args, residuals
+        self.structure = rebuild(out, range(n))
+        self.results = [Spec(value.shape, value.dtype) for value in values]
 
     def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:
         """The user's backward rule, its result checked against the arguments."""
-        outs = leaves(self.out)
         gs = [g] if self.n_out == 1 else g
-        full = [out * 0 if part is None else part for out, part in zip(outs, gs, strict=True)]
+        device = device_of(next(part for part in gs if part is not None))
+        given = [
+            full(shape=spec.shape, value=0, dtype=spec.dtype, device=device)
+            if part is None
+            else part
+            for spec, part in zip(self.results, gs, strict=True)
+        ]
         residuals = self.residuals
         if state.recording:
             # Residuals of the first pass carry no history. Made again from the inputs, they can
@@ -48,16 +58,16 @@ class _Call(Primitive):
                 [next(values) if isinstance(x, Variable) else x for x in leaves(self.args)],
             )
             _, residuals = self.function.fwd(*args)
-        grads = self.function.bwd(residuals, rebuild(self.out, full))
+        grads = self.function.bwd(residuals, rebuild(self.structure, given))
         if not isinstance(grads, (tuple, list)) or len(grads) != len(self.args):
             raise ArgumentTypeError(
                 self.name,
                 "the backward rule must return a tuple with one gradient per argument "
                 f"({len(self.args)})",
             )
-        return self._checked(grads)
+        return self._checked(grads, gs)
 
-    def _checked(self, grads: Any) -> list[Any]:
+    def _checked(self, grads: Any, gs: Any) -> list[Any]:
         flat: list[Any] = []
         for arg, part in zip(self.args, grads, strict=True):
             expected = leaves(arg)
@@ -69,6 +79,10 @@ class _Call(Primitive):
             for x, g in zip(expected, given, strict=True):
                 if not isinstance(x, Variable):
                     continue
+                if g is not None and not isinstance(g, Variable):
+                    raise ArgumentTypeError(
+                        self.name, f"the backward rule gave {g!r:.80}, which is no tensor", x=x
+                    )
                 if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
                     raise ShapeError(
                         self.name,
@@ -76,7 +90,8 @@ class _Call(Primitive):
                         x=x,
                         gradient=g,
                     )
-                flat.append(g)
+                # A rule may return what it was given to keep: `.grad` must not be that memory.
+                flat.append(g if g is None or any(g is part for part in gs) else copy_row(g))
         return flat
 
 
@@ -114,19 +129,15 @@ class custom_vjp:  # the name of the contract, JAX's
     bwd: Rule
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        if not callable(f):
-            raise ArgumentTypeError("custom_vjp", f"{f!r} cannot be called")
-        self._f = f
+        self._f = function("custom_vjp", "f", f)
         self._defined = False
         update_wrapper(self, f)
         self.__name__ = getattr(f, "__name__", "custom_vjp")
 
     def defvjp(self, fwd: Rule, bwd: Rule) -> None:
         """Give the forward rule and the backward rule."""
-        for rule in (fwd, bwd):
-            if not callable(rule):
-                raise ArgumentTypeError("defvjp", f"{rule!r} cannot be called")
-        self.fwd, self.bwd, self._defined = fwd, bwd, True
+        self.fwd, self.bwd = function("defvjp", "fwd", fwd), function("defvjp", "bwd", bwd)
+        self._defined = True
 
     def __call__(self, *args: Any) -> Any:
         if not self._defined:
@@ -150,8 +161,7 @@ class custom_vjp:  # the name of the contract, JAX's
                 )
         # Results get memory of their own, so that an input handed through does not lose its place.
         results = [copy_row(value) for value in values]
-        plain = rebuild(out, values)
-        call = _Call(self, tuple(args), plain, residuals)
+        call = _Call(self, tuple(args), out, residuals)
         node = record(call, tuple(inputs), {"call": call}, results[0].data)
         assert node is not None
         node.saved = tuple(inputs)

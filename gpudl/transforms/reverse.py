@@ -2,8 +2,8 @@
 
 Each entry takes a level. The primals enter as new leaves of that level, tied to the outer tape by
 an identity, and the backward pass is recorded exactly if the result also depends on a leaf of an
-outer level; so transforms nest, and tensors that a function closes over are differentiated
-through.
+outer level; so transforms nest, and tensors that a function closes over are differentiated through.
+Inside `no_grad` a transform gives the same values without history.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._namespace.creation import asarray, eye
 from .._namespace.manipulation import stack
 from ..autograd import Variable, enable_grad, make, new_leaf
 from ..autograd import grad as tape_grad
 from ..autograd.state import state
+from ..checks import function, items
 from ..dtypes import is_inexact
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, GradError, ShapeError
 from ..ops.create import device_of, full
@@ -27,16 +28,24 @@ from .tree import leaves, map_leaves, rebuild, same_structure
 Argnums = int | tuple[int, ...]
 
 
+class Level(NamedTuple):
+    """A transform that was entered: its number, and whether what leaves it may have history."""
+
+    number: int
+    outer_records: bool
+
+
 @contextmanager
-def new_level() -> Iterator[int]:
+def new_level(at_least: int = 0) -> Iterator[Level]:
     """Enter a transform: its leaves have the level one above the present, and operations are
     recorded."""
-    state.level += 1
+    before, outer_records = state.level, state.recording
+    state.level = max(before + 1, at_least)
     try:
         with enable_grad():
-            yield state.level
+            yield Level(state.level, outer_records)
     finally:
-        state.level -= 1
+        state.level = before
 
 
 def _enter(op: str, x: Any) -> Any:
@@ -53,22 +62,27 @@ def _enter(op: str, x: Any) -> Any:
     return inner
 
 
-def _leave(x: Any, level: int) -> Any:
+def _leave(x: Any, level: Level) -> Any:
     """`x` on its way out of `level`: history that only concerns inner leaves is dropped."""
-    if isinstance(x, Variable) and x._node is not None and x._node.level >= level:
-        out = make(x.data)
-        out._alias = x._alias
-        return out
+    if isinstance(x, Variable) and x._node is not None:
+        if x._node.level >= level.number or not level.outer_records:
+            return _without_history(x)
     return x
 
 
-def _pull(outs: list[Any], gs: list[Any], xs: list[Any], level: int, retain: bool) -> list[Any]:
+def _without_history(x: Variable) -> Any:
+    out = make(x.data)
+    out._alias = x._alias
+    return out
+
+
+def _pull(outs: list[Any], gs: list[Any], xs: list[Any], level: Level, retain: bool) -> list[Any]:
     """Gradients of `outs` with respect to `xs`, zeros where there is no dependence."""
     tied = [(out, g) for out, g in zip(outs, gs, strict=True) if out._node is not None]
     found: tuple[Any, ...] = (None,) * len(xs)
     if tied:
-        outer = any(
-            out._node.level < level or (g is not None and g._node is not None) for out, g in tied
+        outer = level.outer_records and any(
+            out._node.level < level.number or g._node is not None for out, g in tied
         )
         found = tape_grad(
             [out for out, _ in tied], xs, [g for _, g in tied], retain_graph=retain or outer,
@@ -81,16 +95,11 @@ def _pull(outs: list[Any], gs: list[Any], xs: list[Any], level: int, retain: boo
 
 
 def _chosen(op: str, argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(items(op, "argnums", argnums))
     for i in numbers:
         if isinstance(i, bool) or not isinstance(i, int) or not -len(args) <= i < len(args):
             raise ArgumentError(op, f"argnums={argnums} for {len(args)} positional arguments")
     return tuple(i % len(args) for i in numbers)
-
-
-def _check_function(op: str, f: Any) -> None:
-    if not callable(f):
-        raise ArgumentTypeError(op, f"{f!r} cannot be called")
 
 
 def value_and_grad(
@@ -107,7 +116,7 @@ def value_and_grad(
     >>> float(value), g["a"].tolist()
     (10.0, [2.0, 6.0])
     """
-    _check_function("value_and_grad", f)
+    function("value_and_grad", "f", f)
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -143,7 +152,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> gd.grad(gd.grad(lambda x: x**3))(gd.tensor(2.0)).item()
     12.0
     """
-    _check_function("grad", f)
+    function("grad", "f", f)
     both = value_and_grad(f, argnums, has_aux)
 
     @wraps(f)
@@ -165,8 +174,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     >>> pullback(gd.tensor([1.0, 10.0]))[0].tolist()
     [2.0, 40.0]
     """
-    _check_function("vjp", f)
-    with new_level() as level:
+    function("vjp", "f", f)
+    with new_level() as entered:
         inner = map_leaves(lambda x: _enter("vjp", x), tuple(primals))
         out = f(*inner)
         outs = leaves(out)
@@ -190,14 +199,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
                 raise ShapeError(
                     "vjp", "a gradient does not fit the result", result=value, gradient=part
                 )
-        state.level += 1
-        try:
+        # A recorded gradient keeps the result on its tape, whatever level it has.
+        recorded = state.recording and any(part._node is not None for part in gs)
+        with new_level(at_least=entered.number) as now:
+            level = Level(entered.number, now.outer_records)
             found = _pull(outs, gs, xs, level, retain=True)
-            return rebuild(inner, [_leave(x, level) for x in found])
-        finally:
-            state.level -= 1
+        return rebuild(inner, found if recorded else [_leave(x, level) for x in found])
 
-    return map_leaves(lambda x: _leave(x, level), out), pullback
+    return map_leaves(lambda x: _leave(x, entered), out), pullback
 
 
 def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -210,7 +219,7 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> gd.jacrev(lambda x: x * x)(gd.tensor([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    _check_function("jacrev", f)
+    function("jacrev", "f", f)
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -229,20 +238,12 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
                 parts = tuple(rebuild(primals[i], found) for i in numbers)
                 return parts[0] if isinstance(argnums, int) else parts
 
-            return map_leaves(lambda x: _leave(x, level), _map_results(block, out))
+            return map_leaves(lambda x: _leave(x, level), map_leaves(block, out))
 
     return wrapped
 
 
-def _map_results(function: Callable[[Any], Any], tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _map_results(function, part) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)([_map_results(function, part) for part in tree])
-    return function(tree)
-
-
-def _jacobian(value: Any, xs: list[Any], level: int) -> list[Any]:
+def _jacobian(value: Any, xs: list[Any], level: Level) -> list[Any]:
     n = value.data.size
     if n == 0:
         return [
@@ -265,5 +266,5 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> gd.hessian(lambda x: (x**3).sum())(gd.tensor([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    _check_function("hessian", f)
+    function("hessian", "f", f)
     return jacrev(grad(f, argnums), argnums)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import ArgumentTypeError
-
 
 def leaves(tree: Any) -> list[Any]:
-    """What a nested structure holds, in order; dicts in the order of their sorted keys when they
-    sort."""
+    """What a nested structure holds, in order; dicts by their sorted keys where these sort."""
     found: list[Any] = []
     _collect(tree, found)
     return found
@@ -49,12 +46,9 @@ def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
     return None if tree is None else next(values)
 
 
-def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """`tree` with `function` applied to its leaves, and to those of structures like it."""
-    columns = [leaves(tree), *[leaves(other) for other in others]]
-    if any(len(column) != len(columns[0]) for column in columns):
-        raise ArgumentTypeError("map_leaves", "the structures differ")
-    return rebuild(tree, [function(*parts) for parts in zip(*columns, strict=True)])
+def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """`tree` with `function` applied to its leaves."""
+    return rebuild(tree, [function(leaf) for leaf in leaves(tree)])
 
 
 def same_structure(a: Any, b: Any) -> bool:
