@@ -145,6 +145,8 @@ def pair(op: str, a: Any, b: Any) -> tuple[Any, Any]:
                 return a, b
             dtype = promote(a.data.dtype, b.data.dtype, op)
             return cast(a, dtype), cast(b, dtype)
+        if type(b) is float and a.data.dtype.kind == "f":
+            return a, scalar(op, b, a.data.dtype, a)
         if is_weak(b):
             dtype = promote_scalar(a.data.dtype, b)
             return cast(a, dtype), scalar(op, b, dtype, a)
@@ -201,4 +203,5 @@ def several(op: str, *xs: Any) -> tuple[Any, ...]:
 def floating(op: str, x: Any) -> Any:
     """`x` as a tensor of an inexact dtype: integers and bools become the default float."""
     x = tensor_of(op, x)
-    return x if kind(x.data.dtype) >= 2 else cast(x, float_of(x.data.dtype))
+    dtype = x.data.dtype
+    return x if dtype.kind == "f" or kind(dtype) >= 2 else cast(x, float_of(dtype))

@@ -43,6 +43,8 @@ def _accumulated(op: str, x: Any, dtype: Any) -> Any:
     """`x` in the dtype a sum of it has: small integers widen to 64 bits."""
     if dtype is not None:
         return cast(x, as_dtype(dtype, op))
+    if x.data.dtype.kind == "f":
+        return x
     if kind(x.dtype) == 1 and x.dtype.itemsize < 8:
         return cast(x, uint64 if x.dtype.kind == "u" else int64)
     return cast(x, default_int) if kind(x.dtype) == 0 else x

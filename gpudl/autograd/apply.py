@@ -40,13 +40,19 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
     """`apply` without hooks."""
     try:
         if len(inputs) == 2:
-            a, b = inputs[0].data, inputs[1].data
+            x, y = inputs
+            a, b = x.data, y.data
             if type(a) is not ndarray or type(b) is not ndarray:
                 out = compute(prim, (a, b), params)
             elif prim.pooled and a.size + b.size > POOL_ELEMENTS:
                 out = _pooled(prim, (a, b))
+            elif params:
+                out = prim.cpu(a, b, **params)
             else:
-                out = prim.cpu(a, b, **params) if params else prim.cpu(a, b)
+                out = prim.cpu(a, b)
+                # Most operations of a backward pass end here.
+                if type(out) is ndarray and x._node is None and y._node is None:
+                    return make(out)
         elif len(inputs) == 1:
             a = inputs[0].data
             if type(a) is not ndarray:

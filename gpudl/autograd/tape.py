@@ -223,11 +223,16 @@ def raise_poisoned(op: str, node: Node) -> None:
 
 
 def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
+    remedy = "write out of place, or clone() before the write"
+    if node.extra is not None and node.extra.trace is not None:
+        remedy += f"; the forward call:\n{node.extra.trace}"
+    else:
+        remedy += "; gd.detect_anomaly() around both passes names that line too"
     return StaleValueError(
         "backward",
         f"{what} of {node.prim.name!r} was overwritten at {place_text(storage.where)} "
         "after it was used",
-        remedy="write out of place, or clone() before the write",
+        remedy=remedy,
     )
 
 
@@ -268,24 +273,30 @@ def _saved_result(node: Node) -> Any:
     )
 
 
-def _input_gradients(node: Node, g: Any, needs: Sequence[bool]) -> Sequence[Any]:
+def _input_gradients(
+    node: Node, g: Any, parents: tuple[Node | None, ...], wanted: set[Node] | None
+) -> Sequence[Any]:
     """The gradients of a node's inputs, None where not needed."""
     prim, params = node.prim, node.params
-    xs: Any = node.parents if node.saved is None else _saved_inputs(node)
+    xs: Any = parents if node.saved is None else _saved_inputs(node)
     y = node if node.saved_out is None else _saved_result(node)
+    if wanted is None:
+        needs = [parent is not None for parent in parents]
+    else:
+        needs = [parent in wanted for parent in parents]
+    rules = prim.vjp
     if prim.fused is not None and not state.recording:
         grads = prim.fused(g, y, needs, *xs, **params)
-        if grads is not NotImplemented:
-            return grads  # type: ignore[no-any-return]
-    if prim.joint:
-        return prim.vjp(g, y, needs, *xs, **params)  # type: ignore[no-any-return]
-    rules = prim.vjp
-    if callable(rules):  # one rule for any number of inputs
+    elif type(rules) is tuple:
+        return [
+            rule(g, y, *xs, **params) if need and rule is not None else None
+            for rule, need in zip(rules, needs, strict=True)
+        ]
+    elif prim.joint:
+        grads = rules(g, y, needs, *xs, **params)
+    else:  # one rule for any number of inputs
         return [rules(i, g, y, *xs, **params) if need else None for i, need in enumerate(needs)]
-    return [
-        rules[i](g, y, *xs, **params) if need and rules[i] is not None else None
-        for i, need in enumerate(needs)
-    ]
+    return [grad if need else None for grad, need in zip(grads, needs, strict=True)]
 
 
 def _reachable(roots: Sequence[Node]) -> list[Node]:
@@ -334,22 +345,12 @@ def _check_anomaly(node: Node, grads: Sequence[Any]) -> None:
             )
 
 
-class _Inbox:
-    """Gradients on their way: what has arrived at each node so far."""
-
-    def __init__(self) -> None:
-        self.at: dict[Node, Any] = {}
-
-    def add(self, node: Node, g: Any) -> None:
-        have = self.at.get(node)
-        self.at[node] = g if have is None else _algebra.add(have, g)
-
-    def add_picked(self, node: Node, g: Any) -> None:
-        """Put the gradient of one of several results into its slot at the node that made them."""
-        assert node.parents is not None and node.parents[0] is not None
-        owner, index = node.parents[0], node.params["index"]
-        slots = self.at.setdefault(owner, [None] * owner.prim.n_diff)
-        slots[index] = g if slots[index] is None else _algebra.add(slots[index], g)
+def _add_picked(at: dict[Node, Any], node: Node, g: Any) -> None:
+    """Put the gradient of one of several results into its slot at the node that made them."""
+    assert node.parents is not None and node.parents[0] is not None
+    owner, index = node.parents[0], node.params["index"]
+    slots = at.setdefault(owner, [None] * owner.prim.n_diff)
+    slots[index] = g if slots[index] is None else _algebra.add(slots[index], g)
 
 
 def backward(
@@ -366,9 +367,10 @@ def backward(
 
     With `targets`, only what lies on a way to one of them is computed.
     """
-    inbox = _Inbox()
+    at: dict[Node, Any] = {}  # what has arrived at each node so far
+    sums: set[Node] = set()  # where that is a sum made here
     for root, g in zip(roots, gradients, strict=True):
-        inbox.add(root, g)
+        at[root] = g if root not in at else _algebra.add(at[root], g)
     order = _reachable(roots)
     wanted = _leading_to(order, targets) if targets is not None else None
     goals = set(targets) if targets is not None else None
@@ -376,7 +378,7 @@ def backward(
     outer = state.backward_of
     try:
         for node in order:
-            g = inbox.at.pop(node, None)
+            g = at.pop(node, None)
             if g is None:
                 continue
             if node.prim is LEAF:
@@ -392,7 +394,7 @@ def backward(
                 deliver(node, g)
             if rare.active:
                 state.backward_of = node.prim
-            _step(node, g, inbox, wanted)
+            _step(node, g, at, sums, wanted)
             if not retain_graph:
                 node.release()
     finally:
@@ -400,7 +402,9 @@ def backward(
         state.backward_of = outer
 
 
-def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:
+def _step(
+    node: Node, g: Any, at: dict[Node, Any], sums: set[Node], wanted: set[Node] | None
+) -> None:
     """Send the gradient `g` of one node to its parents."""
     parents = node.parents
     assert parents is not None
@@ -408,23 +412,28 @@ def _step(node: Node, g: Any, inbox: _Inbox, wanted: set[Node] | None) -> None:
     if prim is POISON:
         raise_poisoned("backward", node)
     if prim is PICK:
-        inbox.add_picked(node, g)
+        _add_picked(at, node, g)
         return
-    needs = [parent is not None and (wanted is None or parent in wanted) for parent in parents]
-    if wanted is not None and True not in needs:
+    if wanted is not None and not any(parent in wanted for parent in parents):
         return
-    grads = _input_gradients(node, g, needs)
+    grads = _input_gradients(node, g, parents, wanted)
     if node.extra is not None and node.extra.trace is not None:
         _check_anomaly(node, grads)
     broadcasts = prim.broadcasts
     for i, grad in enumerate(grads):
-        if grad is None or not needs[i]:
-            continue
-        parent = parents[i]
-        assert parent is not None
-        if broadcasts and grad.data.shape != parent.shape:
-            grad = _algebra.unbroadcast(grad, parent.shape)
-        inbox.add(parent, grad)
+        if grad is not None:
+            parent: Any = parents[i]
+            if broadcasts and grad.data.shape != parent.shape:
+                grad = _algebra.unbroadcast(grad, parent.shape)
+            have = at.get(parent)
+            if have is None:
+                at[parent] = grad
+            elif parent in sums and not state.recording and not rare.active:
+                total = have.data  # a sum that nobody else has seen yet
+                total += grad.data
+            else:
+                at[parent] = _algebra.add(have, grad)
+                sums.add(parent)
 
 
 def _leading_to(order: Sequence[Node], targets: Sequence[Node]) -> set[Node]:

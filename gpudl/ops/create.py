@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import devices
 from ..autograd import Row, Spec, row
 from ..dtypes import DType, check_kind
@@ -28,6 +30,8 @@ def _full_ref(xp: Any, *, shape: Shape, value: complex, dtype: DType) -> Any:
 def _full_cpu(xp: Any, *, shape: Shape, value: complex, dtype: DType) -> Any:
     if xp is not devices.CPU.xp:
         return _full_ref(xp, shape=shape, value=value, dtype=dtype)
+    if not shape:
+        return np.array(value, dtype)
     out = devices.CPU.empty(shape, dtype)
     out.fill(value)
     return out
