@@ -114,6 +114,9 @@ class Profile:
         )
         return ran.result
 
+    def __repr__(self) -> str:
+        return f"<{len(self.events)} events; .table() sums them up>"
+
     @property
     def peak_bytes(self) -> int:
         """The most bytes that results of operations in the block held at one time."""

@@ -358,6 +358,8 @@ class Tensor(Variable):
     def __repr__(self) -> str:
         body = np.array2string(self._host(), separator=", ", prefix="tensor(")
         notes = []
+        if not self.size and self.ndim > 1:
+            notes.append(f"shape={self.shape}")
         if self.dtype not in (_SHOWN_PLAIN):
             notes.append(f"dtype={self.dtype.name}")
         if self.device.kind != "cpu":
@@ -638,8 +640,15 @@ class Tensor(Variable):
         """All elements along one axis."""
         return reshape(self, shape=(self.size,))
 
-    def repeat(self, repeats: Any, axis: Any = None) -> Tensor:
+    def repeat(self, repeats: Any, *more: Any, axis: Any = None) -> Tensor:
         """Each element repeated, as in NumPy. To lay copies side by side: `gd.tile`."""
+        if more:
+            args = (repeats, *more)
+            raise ArgumentError(
+                "repeat", f"x.repeat{args} means different things in NumPy and PyTorch",
+                remedy=f"x.repeat({repeats}, axis=...) repeats elements, gd.tile(x, {args}) copies",
+                x=self,
+            )  # fmt: skip
         return manipulation.repeat(self, repeats, axis=axis)
 
     def view(self, *shape: Any) -> NoReturn:

@@ -438,6 +438,20 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.Linear(4, 2)(gd.ones(2, 3)), "x has 3 features, weight takes 4"),
+        (lambda: nn.Linear(4, 2)(gd.tensor(1.0)), "x needs an axis"),
+        (lambda: nn.Conv2d(3, 8, 3)(gd.ones(1, 4, 9, 9)), "4 channels, weight takes 3"),
+        (lambda: F.cross_entropy(gd.ones(2, 3), gd.tensor([0.0, 1.0])), "gd.int64"),
+    ],
+)
+def test_messages_say_what_does_not_fit(call, message):
+    with pytest.raises(ShapeError, match=message):
+        call()
+
+
 @pytest.mark.parametrize("i", range(len(WRONG)))
 def test_wrong_calls_raise_typed_errors(i, count):
     error, call = WRONG[i]

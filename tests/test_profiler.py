@@ -128,6 +128,7 @@ def test_table_shows_the_slowest_first():
         for _ in range(3):
             a @ a
         a + a
+    assert repr(p) == f"<{len(p.events)} events; .table() sums them up>"
     lines = p.table().splitlines()
     assert lines[0].split()[:4] == ["operation", "phase", "by", "count"]
     row = lines[1].split()

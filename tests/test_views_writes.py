@@ -94,6 +94,19 @@ def test_a_saved_operand_that_was_overwritten_is_noticed():
     assert places(raised.value) == ["c[0] = 5"]
 
 
+def test_under_detect_anomaly_the_line_of_use_is_named_too():
+    x = leaf([1.0, 2.0])
+    with gd.detect_anomaly():
+        c = x * 1
+        y = c * c
+        with gd.no_grad():
+            c += 1
+        with pytest.raises(StaleValueError) as raised:
+            y.sum().backward()
+    assert "y = c * c" in str(raised.value)
+    assert places(raised.value)[0] == "c += 1"
+
+
 def test_a_saved_result_that_was_overwritten_is_noticed():
     x = leaf([1.0, 2.0])
     y = gd.exp(x)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd import Row
 from ..dtypes import float_of, kind
+from ..errors import ArgumentError
 from ..ops import elementwise as ops
 from ..ops.shape import copy
 from .convert import cast, floating, pair, tensor_of
@@ -96,6 +97,14 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
             return ops.sqrt(x1)
     a, b = pair("pow", x1, x2)
     if kind(a.dtype) < 2:
+        if (b.data < 0).any():
+            raise ArgumentError(
+                "pow",
+                "integers have no negative powers",
+                remedy="x.astype(gd.float32) ** n",
+                x1=a,
+                x2=b,
+            )
         return ops.int_power(a, b)
     return ops.power(a, b)
 

@@ -227,7 +227,7 @@ def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
     if node.extra is not None and node.extra.trace is not None:
         remedy += f"; the forward call:\n{node.extra.trace}"
     else:
-        remedy += "; gd.detect_anomaly() around both passes names that line too"
+        remedy += "; gd.detect_anomaly() around both passes names the line of use"
     return StaleValueError(
         "backward",
         f"{what} of {node.prim.name!r} was overwritten at {place_text(storage.where)} "

@@ -64,7 +64,16 @@ def _linear_rule(x: Spec, w: Spec, *bias: Spec) -> Spec:
     dtype = same_dtype("linear", x, w, *bias)
     check_kind("linear", dtype, "fc")
     if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1]:
-        raise ShapeError("linear", "x is (..., K) and weight (N, K)", x=x, weight=w)
+        ranks = "x needs an axis or more, weight two"
+        raise ShapeError(
+            "linear",
+            f"x has {x.shape[-1]} features, weight takes {w.shape[1]}"
+            if w.ndim == 2 and x.ndim
+            else ranks,
+            remedy="x is (..., in_features), weight (out_features, in_features)",
+            x=x,
+            weight=w,
+        )
     if bias and bias[0].shape != w.shape[:1]:
         raise ShapeError("linear", "bias is (N,) for a weight (N, K)", weight=w, bias=bias[0])
     shape = (*x.shape[:-1], w.shape[0])

@@ -80,7 +80,9 @@ def _check(op: str, x: Any, w: Any, bias: Any, rank: int, groups: Any, out_axis:
         )
         raise ShapeError(
             op,
-            f"the channels do not fit groups={groups}",
+            f"the input has {x.shape[1]} channels, weight takes {inside} with groups={groups}"
+            if x.shape[1] != inside
+            else f"{w.shape[0]} channels do not divide by groups={groups}",
             remedy=f"weight is {wanted}",
             input=x,
             weight=w,

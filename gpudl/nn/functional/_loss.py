@@ -166,7 +166,14 @@ def _weighted(
 def _with_probabilities(
     op: str, x: Any, target: Any, weight: Any, reduction: str, smoothing: float
 ) -> Any:
-    same_shape(op, input=x, target=target)
+    if x.shape != target.shape:
+        raise ShapeError(
+            op,
+            "a floating target holds probabilities, in the shape of the input",
+            remedy="class indices are integers: target.astype(gd.int64)",
+            input=x,
+            target=target,
+        )
     same_dtype(op, x, target=target)
     logp, p = log_softmax(_classes_last(op, x), 1), _classes_last(op, target)
     classes = logp.shape[1]
