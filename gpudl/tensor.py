@@ -20,7 +20,7 @@ from ._namespace import (
 from ._namespace import elementwise as ew
 from .autograd import (
     Node,
-    Primitive,
+    Row,
     Variable,
     backward,
     is_leaf,
@@ -32,6 +32,7 @@ from .autograd import (
 from .autograd.apply import run, run_hooked
 from .autograd.variable import share
 from .autograd.writes import overwrite
+from .checks import function
 from .dtypes import DType, as_dtype, is_inexact, kind
 from .errors import (
     ArgumentError,
@@ -43,18 +44,20 @@ from .errors import (
     ShapeError,
 )
 from .ops import elementwise as ops
+from .ops.shape import contiguous, identity, permute, reshape
 from .ops.shape import copy as copy_row
-from .ops.shape import identity, permute, reshape
 from .shapes import normalize_axis
 
 _Float = float  # `Tensor.float` is a method
 _OPERANDS = (Variable, bool, int, float, complex, np.ndarray, np.generic, list, tuple)
 
 
-def _operate(row: Primitive, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+def _operate(row: Row, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """A binary operator: the row at once for two tensors of one dtype, else through promotion."""
     if type(a) is Tensor and type(b) is Tensor and a.data.dtype is b.data.dtype:
         return run_hooked(row, (a, b), {}) if rare.active else run(row, (a, b), {})
+    if type(b) is float and type(a) is Tensor and a.data.dtype.kind == "f":
+        return row(a, convert.scalar(row.name, b, a.data.dtype, a))
     if not isinstance(a, _OPERANDS) or not isinstance(b, _OPERANDS):
         return NotImplemented
     return function(a, b)
@@ -194,9 +197,7 @@ class Tensor(Variable):
         not None, replaces it."""
         if self._node is None:
             raise GradError("register_hook", "the tensor does not require a gradient", x=self)
-        if not callable(hook):
-            raise ArgumentTypeError("register_hook", f"{hook!r} cannot be called")
-        return RemovableHook(self._node, hook)
+        return RemovableHook(self._node, function("register_hook", "hook", hook))
 
     def backward(
         self,
@@ -296,14 +297,9 @@ class Tensor(Variable):
         return creation.move(self, devices.device(device))
 
     def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Tensor:
-        """The tensor on another device, or with another dtype; itself if nothing changes."""
-        for target in targets:
-            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda", "emu"):
-                device = target
-            elif hasattr(target, "array_type"):
-                device = target
-            else:
-                dtype = target
+        """The tensor on another device, or with another dtype, each given as such or by a tensor
+        that has it; itself if nothing changes."""
+        dtype, device = creation.destination(targets, dtype, device)
         out = self if device is None else self.to_device(device)
         return out if dtype is None else creation.astype(out, dtype, copy=False)
 
@@ -360,7 +356,7 @@ class Tensor(Variable):
         notes = []
         if not self.size and self.ndim > 1:
             notes.append(f"shape={self.shape}")
-        if self.dtype not in (_SHOWN_PLAIN):
+        if self.dtype not in _SHOWN_PLAIN:
             notes.append(f"dtype={self.dtype.name}")
         if self.device.kind != "cpu":
             notes.append(f"device={self.device}")
@@ -377,7 +373,9 @@ class Tensor(Variable):
         return _rebuild, (np.asarray(self._host(), order="C"), node is not None)
 
     def __copy__(self) -> Tensor:
-        return make(self.data, self._node)
+        out: Tensor = make(self.data, self._node)
+        share(self, out)  # a write to either must be seen by the graph of the other
+        return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not is_leaf(self._node):
@@ -661,9 +659,7 @@ class Tensor(Variable):
         """Itself if the memory is in C order, else a copy that is."""
         if self.data.flags.c_contiguous:
             return self
-        out = copy_row(self)
-        out.data = np.ascontiguousarray(self.data)
-        return out
+        return contiguous(self)
 
     def clone(self) -> Tensor:
         """A copy, with the graph."""
@@ -702,12 +698,26 @@ class Tensor(Variable):
         """The mean over `axis`."""
         return reductions.mean(self, axis=axis, keepdims=keepdims)
 
-    def var(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
+    def var(
+        self,
+        *positional: Any,
+        axis: Any = None,
+        correction: _Float = 0.0,
+        keepdims: bool = False,
+    ) -> Tensor:
         """The variance over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
+        _refuse_default("var", positional)
         return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)
 
-    def std(self, *, axis: Any = None, correction: _Float = 0.0, keepdims: bool = False) -> Tensor:
+    def std(
+        self,
+        *positional: Any,
+        axis: Any = None,
+        correction: _Float = 0.0,
+        keepdims: bool = False,
+    ) -> Tensor:
         """The standard deviation over `axis`, as in NumPy (PyTorch's default is `correction=1`)."""
+        _refuse_default("std", positional)
         return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)
 
     def max(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -802,6 +812,14 @@ def _refuse_positional(op: str, positional: tuple[Any, ...]) -> None:
         raise ArgumentError(
             op, f"x.{op}({positional[0]!r}) means different things in NumPy and PyTorch",
             remedy=f"x.{op}(axis=...) for the values, x.arg{op}(axis=...) for the indices",
+        )  # fmt: skip
+
+
+def _refuse_default(op: str, positional: tuple[Any, ...]) -> None:
+    if positional:
+        raise ArgumentError(
+            op, f"x.{op}({positional[0]!r}) divides by n in NumPy and by n - 1 in PyTorch",
+            remedy=f"x.{op}(axis=..., correction=0) or correction=1",
         )  # fmt: skip
 
 

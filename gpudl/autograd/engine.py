@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,10 @@ def _root(op: str, output: Any, gradient: Any) -> tuple[Node, Variable]:
     return node, gradient
 
 
+# Threads may share leaves: between the reading and the writing of `.grad` there is an addition.
+_accumulating = threading.RLock()
+
+
 class _Receiver:
     """Puts gradients where `.grad` finds them. Each leaf gets an array of its own."""
 
@@ -64,7 +69,8 @@ class _Receiver:
 
     def __call__(self, node: Node, g: Any) -> None:
         extra = node.ensure_extra()
-        extra.grad = self.own(g) if extra.grad is None else tape._algebra.add(extra.grad, g)
+        with _accumulating:
+            extra.grad = self.own(g) if extra.grad is None else tape._algebra.add(extra.grad, g)
 
 
 def backward(

@@ -55,8 +55,9 @@ class Primitive:
     function per input, each `f(g, y, *xs, **params) -> gradient` (None for an input that has no
     gradient), or one function with `joint=True`, `f(g, ys, needs, *xs, **params) -> tuple`, or
     one function for any number of inputs, `f(i, g, y, *xs, **params)`. What is not listed in
-    `saves` (indices of inputs, "2:" for all from the third on, "y" for the result) reaches the
-    rule as a stand-in that only has `shape` and `dtype`. In a `crossed` row, a product, each of
+    `saves` (indices of inputs, "2:" for all from the third on, "y" for the result, "y1" for the
+    second of several) reaches the rule as a stand-in that only has `shape` and `dtype`, or None for
+    one of several results. In a `crossed` row, a product, each of
     the first two inputs is saved only for the gradient of the other. `fused` is a joint rule that
     may use kernels without a gradient of their own; it runs exactly when the tape is not
     recording. `jvp` and `batch` are the places for forward mode and vectorisation; `linear` and
@@ -122,7 +123,10 @@ class Primitive:
         self.saves: Sequence[int] = (
             range(ranges[0], 1 << 30) if ranges else tuple(i for i in saves if isinstance(i, int))
         )
-        self.saves_out = "y" in saves
+        results = range(n_out) if "y" in saves else range(0)
+        self.saves_out: Sequence[int] = results or tuple(
+            i for i in range(n_out) if f"y{i}" in saves
+        )
         self.kernel, self.n_out = kernel, n_out
         self.n_diff = 0 if vjp is None else 1 if n_diff is None else n_diff
         self.elementwise, self.broadcasts, self.linear, self.view = (

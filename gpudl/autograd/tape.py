@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from ..dtypes import is_inexact
-from ..errors import AnomalyError, GradError, ShapeError, StaleValueError
-from .primitive import Primitive, Spec
+from ..errors import AnomalyError, ArgumentTypeError, GradError, ShapeError, StaleValueError
+from .primitive import Primitive
 from .state import rare, state, tick
 from .variable import Alias, Storage, Variable, check_fresh, make, place_text
 
@@ -22,8 +22,7 @@ Hook = Callable[[Any], Any]
 
 
 class Extra:
-    """What few nodes have: hooks, a kept gradient, the forward traceback, a cotangent slot
-    number."""
+    """What few nodes have: hooks, a gradient that is kept, the forward traceback."""
 
     __slots__ = ("grad", "hooks", "keep", "trace")
 
@@ -145,7 +144,13 @@ def record(
     if dtype.kind in "biu":
         return None
     parents: tuple[Node | None, ...]
-    if len(inputs) == 2:  # written out: this is most of what recording costs
+    if len(inputs) == 1:  # written out, as the next: this is most of what recording costs
+        x = inputs[0]
+        parents = (x._node,)
+        level = x._node.level  # type: ignore[union-attr]  # it is recorded
+        if x._alias is not None:
+            check_fresh(prim.name, x)
+    elif len(inputs) == 2:
         x, y = inputs
         a, b = parents = (x._node, y._node)
         lower = b if a is None or (b is not None and b.level < a.level) else a
@@ -178,11 +183,14 @@ def record(
 
 
 def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
-    """Keep several results for the gradient rule: their arrays and storages, never the variables,
-    which would be a cycle. Of one result, `[array, None]` is kept, and `storage_of` puts the
-    storage in once there is one."""
-    kept = []
-    for x in variables:
+    """Keep those of several results that the gradient rule reads: their arrays and storages, never
+    the variables, which would be a cycle. Of one result, `[array, None]` is kept, and `storage_of`
+    puts the storage in once there is one."""
+    kept: list[tuple[Any, Storage | None]] = []
+    for index, x in enumerate(variables):
+        if index not in node.prim.saves_out:
+            kept.append((None, None))
+            continue
         if x._alias is None:
             x._alias = Alias(Storage(), is_view=False, where=("", 0))
         kept.append((x.data, x._alias.storage))
@@ -198,6 +206,7 @@ class Algebra(Protocol):
     """The few operations the backward pass itself needs; the floor of operations provides them."""
 
     def add(self, a: Any, b: Any) -> Any: ...
+    def copy(self, x: Any) -> Any: ...
     def ones(self, like: Any, shape: tuple[int, ...], dtype: Any) -> Any: ...
     def unbroadcast(self, g: Any, shape: tuple[int, ...]) -> Any: ...
     def has_nan(self, x: Any) -> bool: ...
@@ -262,15 +271,18 @@ def _saved_result(node: Node) -> Any:
         if kept[1] is not None and kept[1].write_time > node.seq:
             raise _stale(node, kept[1], "the result")
         return make(kept[0], node)
-    for _, storage in kept:
+    ys: list[Any] = []
+    for i, (data, storage) in enumerate(kept):
+        if storage is None:
+            ys.append(None)
+            continue
         if storage.write_time > node.seq:
             raise _stale(node, storage, "the result")
-    n_diff = node.prim.n_diff
-    if n_diff == 1:
-        return tuple(make(data, node if i == 0 else None) for i, (data, _) in enumerate(kept))
-    return tuple(
-        make(data, pick(node, i, data) if i < n_diff else None) for i, (data, _) in enumerate(kept)
-    )
+        if i >= node.prim.n_diff:
+            ys.append(make(data))
+        else:
+            ys.append(make(data, node if node.prim.n_diff == 1 else pick(node, i, data)))
+    return tuple(ys)
 
 
 def _input_gradients(
@@ -324,13 +336,18 @@ def _run_hooks(node: Node, g: Any) -> Any:
         result = hook(g)
         if result is None:
             continue
-        if not isinstance(result, Variable) or result.shape != node.shape:
+        if not isinstance(result, Variable):
+            raise ArgumentTypeError(
+                "register_hook", f"a hook returns None or a gradient, not {result!r:.80}"
+            )
+        if result.shape != node.shape or result.dtype != node.dtype:
             raise ShapeError(
                 "register_hook",
-                f"a hook must return None or a gradient of shape {node.shape}",
+                f"a hook must return None or a gradient of {node.dtype.name}{node.shape}",
                 result=result,
             )
-        g = result
+        if result is not g:  # it may be a tensor that the user keeps, and `.grad` is written to
+            g = _algebra.copy(result)
     return g
 
 
@@ -445,8 +462,3 @@ def _leading_to(order: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
             if any(parent in leading for parent in node.parents):
                 leading.add(node)
     return leading
-
-
-def spec_of(node: Node) -> Spec:
-    """Shape and dtype of the value at `node`."""
-    return Spec(node.shape, node.dtype)

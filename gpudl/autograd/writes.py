@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import GradError, StaleValueError
 from . import tape
 from .state import state, tick
-from .tape import LEAF, POISON, Node, new_node
+from .tape import LEAF, POISON, Node, new_leaf, new_node
 from .variable import Variable, note_write, place_text, storage_of, user_place
 
 
@@ -66,6 +66,16 @@ def wrote_all(xs: Iterable[Variable]) -> None:
     for x in xs:
         storage = storage_of(x)
         storage.write_time, storage.where = time, where
+
+
+def replace(x: Variable, data: Any) -> None:
+    """Give a leaf other memory, of another dtype or device perhaps. Its hooks stay, its gradient
+    does not."""
+    node = x._node
+    rebind(x, data)
+    if node is not None:
+        x._node = new_leaf(x.shape, x.dtype)
+        x._node.ensure_extra().hooks = node.ensure_extra().hooks
 
 
 def rebind(x: Variable, data: Any) -> None:

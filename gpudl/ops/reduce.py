@@ -29,9 +29,9 @@ def _sum_ref(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     dtype = x.dtype
     if dtype.kind == "b":
         return x.sum(axis, int64, None, keepdims)
-    wide = accumulator(dtype)
-    out = x.sum(axis, wide, None, keepdims)
-    return out if wide is dtype else out.astype(dtype, copy=False)
+    if dtype.itemsize > 2:
+        return x.sum(axis, dtype, None, keepdims)
+    return x.sum(axis, accumulator(dtype), None, keepdims).astype(dtype, copy=False)
 
 
 def _sum_dtype(dtype: DType) -> DType:
@@ -223,7 +223,7 @@ def _sort_vjp(g: Any, ys: Any, needs: Any, x: Any, *, axis: int, descending: boo
 
 
 sort: Row = row(
-    "sort", _sort_ref, _sort_rule, vjp=_sort_vjp, joint=True, saves=("y",), n_out=2, n_diff=1
+    "sort", _sort_ref, _sort_rule, vjp=_sort_vjp, joint=True, saves=("y1",), n_out=2, n_diff=1
 )
 
 

@@ -7,13 +7,16 @@ versions are the C library's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gpudl import _C
 
-from ..layout import Array, contiguous, takes
+from ..layout import FLOATS, Array, contiguous, takes
+
+SMALL = 1024  # elements below which the call costs more than the memory
 
 
 def _dense(x: Array) -> Array:
@@ -31,16 +34,23 @@ def _like(x: Array) -> Array:
     )
 
 
-def _unary(name: str, x: Array) -> Any:
-    if not takes(x):
+Native = Callable[..., None]
+
+
+def _unary(native: Native, x: Array) -> Any:
+    if x.dtype not in FLOATS:
         return NotImplemented
-    x = _dense(x)
-    out = _like(x)
-    getattr(_C, name)(x, out)
+    flags = x.flags
+    if x.size < SMALL and flags.c_contiguous and flags.aligned:
+        out: Array = np.empty(x.shape, x.dtype)  # NumPy's own cache is the shorter way here
+    else:
+        x = _dense(x)
+        out = _like(x)
+    native(x, out)
     return out
 
 
-def _unary_bwd(name: str, g: Array, x: Array) -> Any:
+def _unary_bwd(native: Native, g: Array, x: Array) -> Any:
     if not takes(g, x) or g.shape != x.shape:
         return NotImplemented
     x = _dense(x)
@@ -49,58 +59,58 @@ def _unary_bwd(name: str, g: Array, x: Array) -> Any:
         aligned[...] = g
         g = aligned
     out = _like(x)
-    getattr(_C, name)(g, x, out)
+    native(g, x, out)
     return out
 
 
 def relu(x: Array) -> Any:
     """max(x, 0); NaN stays."""
-    return _unary("relu", x)
+    return _unary(_C.relu, x)
 
 
 def relu_bwd(g: Array, y: Array) -> Any:
     """g where the result y is positive or NaN, else 0."""
-    return _unary_bwd("relu_bwd", g, y)
+    return _unary_bwd(_C.relu_bwd, g, y)
 
 
 def sigmoid(x: Array) -> Any:
     """1 / (1 + exp(-x)), accurate in both tails."""
-    return _unary("sigmoid", x)
+    return _unary(_C.sigmoid, x)
 
 
 def tanh(x: Array) -> Any:
     """The hyperbolic tangent."""
-    return _unary("tanh", x)
+    return _unary(_C.tanh, x)
 
 
 def gelu(x: Array, approximate: str = "none") -> Any:
     """x times the normal distribution function at x, or its `tanh` approximation; -0 at -inf."""
-    return _unary("gelu_tanh" if approximate == "tanh" else "gelu", x)
+    return _unary(_C.gelu_tanh if approximate == "tanh" else _C.gelu, x)
 
 
 def gelu_bwd(g: Array, x: Array, approximate: str = "none") -> Any:
     """g times the derivative of `gelu` at x."""
-    return _unary_bwd("gelu_tanh_bwd" if approximate == "tanh" else "gelu_bwd", g, x)
+    return _unary_bwd(_C.gelu_tanh_bwd if approximate == "tanh" else _C.gelu_bwd, g, x)
 
 
 def silu(x: Array) -> Any:
     """x * sigmoid(x); -0 at -inf."""
-    return _unary("silu", x)
+    return _unary(_C.silu, x)
 
 
 def silu_bwd(g: Array, x: Array) -> Any:
     """g times the derivative of `silu` at x."""
-    return _unary_bwd("silu_bwd", g, x)
+    return _unary_bwd(_C.silu_bwd, g, x)
 
 
 def erf(x: Array) -> Any:
     """The error function."""
-    return _unary("erf", x)
+    return _unary(_C.erf, x)
 
 
 def erfinv(x: Array) -> Any:
     """The inverse of the error function: inf at 1, -inf at -1, NaN outside [-1, 1]."""
-    return _unary("erfinv", x)
+    return _unary(_C.erfinv, x)
 
 
 def bias_add(x: Array, b: Array) -> Any:
