@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import devices, shapes
 from ._namespace.convert import cast
+from .checks import real
 from .dtypes import DType, as_dtype, default_float, default_int, float32, float64, is_float, kind
 from .errors import ArgumentError, ArgumentTypeError, DTypeError
 from .ops import elementwise as ew
@@ -168,12 +169,6 @@ def _float_dtype(op: str, dtype: Any) -> tuple[DType, DType]:
     return wanted, wanted if wanted == float64 else float32
 
 
-def _number(op: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ArgumentTypeError(op, f"{name} must be a number, not {value!r}")
-    return float(value)
-
-
 def bits(shape: Any, *, device: Any = None, generator: Generator | None = None) -> Tensor:
     """Random 32-bit words, uint32."""
     return _draw("bits", ops.bits, shape, words_per_element("bits"), generator, device)
@@ -196,7 +191,7 @@ def uniform(
     (2, 3)
     """
     wanted, drawn = _float_dtype("uniform", dtype)
-    a, b = _number("uniform", "low", low), _number("uniform", "high", high)
+    a, b = real("uniform", "low", low), real("uniform", "high", high)
     out = _draw(
         "uniform", ops.uniform, shape, words_per_element("uniform", drawn), generator, device,
         dtype=drawn,
@@ -222,7 +217,7 @@ def normal(
     'float64'
     """
     wanted, drawn = _float_dtype("normal", dtype)
-    mu, sigma = _number("normal", "mean", mean), _number("normal", "std", std)
+    mu, sigma = real("normal", "mean", mean), real("normal", "std", std)
     if not sigma >= 0:
         raise ArgumentError("normal", f"std is {std}", remedy="at least 0")
     out = _draw(
@@ -294,7 +289,7 @@ def bernoulli(
     >>> gd.random.bernoulli(1.0, 3).tolist()
     [True, True, True]
     """
-    chance = _number("bernoulli", "p", p)
+    chance = real("bernoulli", "p", p)
     if not 0 <= chance <= 1:
         raise ArgumentError("bernoulli", f"p is {p}", remedy="from 0 to 1")
     drawn = uniform(shape, device=device, generator=generator)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gpudl as gd
-from gpudl.errors import GradError, ShapeError
+from gpudl.errors import GpudlError, GradError, ShapeError
 
 
 def leaf(values, dtype=gd.float64):
@@ -285,6 +285,23 @@ def test_bad_hooks():
         (x * 2).backward()
 
 
+@pytest.mark.parametrize("answer", [lambda g: g.astype(gd.float32), lambda g: 1.0])
+def test_a_hook_keeps_the_dtype_and_returns_a_tensor(answer):
+    x = leaf(np.ones(37))
+    x.register_hook(answer)
+    with pytest.raises(GpudlError, match="register_hook"):
+        (x * 2).sum().backward()
+
+
+def test_what_a_hook_returns_is_not_the_memory_of_the_gradient():
+    x, constant = leaf(np.ones(37)), gd.asarray(np.full(37, 5.0))
+    x.register_hook(lambda g: constant)
+    (x * 2).sum().backward()
+    gd.nn.utils.clip_grad_value_([x], 1.0)
+    close(x.grad, np.ones(37))
+    close(constant, np.full(37, 5.0))
+
+
 def test_an_error_in_a_hook_leaves_recording_as_it_was():
     x = leaf([1.0])
 
@@ -387,6 +404,21 @@ def test_threads_can_share_leaves():
         t.join()
     assert len(found) == 200
     assert all((g == 2).all() for g in found)
+
+
+def test_threads_add_up_in_one_gradient():
+    x = leaf(np.zeros(200_000))  # large enough that NumPy lets other threads run
+
+    def work() -> None:
+        for _ in range(20):
+            (x * 1).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert (np.asarray(x.grad) == 80).all()
 
 
 # ----- long chains and memory -----

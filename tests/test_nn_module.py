@@ -14,6 +14,7 @@ from gpudl import nn
 from gpudl.errors import (
     ArgumentError,
     ArgumentTypeError,
+    GpudlError,
     IndexRangeError,
     MissingAttributeError,
     NotSupportedError,
@@ -257,6 +258,34 @@ def test_train_and_eval():
     assert all(m.training for m in net.modules())
     with pytest.raises(ArgumentTypeError):
         net.train(1)
+
+
+def test_hooks_of_parameters_stay_when_the_module_moves():
+    fc, calls = nn.Linear(3, 2), []
+    handle = fc.weight.register_hook(lambda g: calls.append(g.dtype))
+    fc.double()
+    fc.load_state_dict(nn.Linear(3, 2).double().state_dict(), assign=True)
+    fc(gd.ones(1, 3, dtype=gd.float64)).sum().backward()
+    assert calls == [gd.float64]
+    handle.remove()
+    fc(gd.ones(1, 3, dtype=gd.float64)).sum().backward()
+    assert len(calls) == 1
+
+
+def test_to_checks_everything_before_it_changes_anything():
+    net = nn.Sequential(nn.Linear(3, 2))
+    net.register_buffer("computed", net[0].weight * 2)
+    with pytest.raises(GpudlError, match="detach"):
+        net.double()
+    assert net[0].weight.dtype == gd.float32
+
+
+def test_a_parameter_in_the_place_of_a_transient_buffer_is_state():
+    module = nn.Module()
+    module.register_buffer("a", gd.ones(1), persistent=False)
+    assert list(module.state_dict()) == []
+    module.a = nn.Parameter(gd.ones(1))
+    assert list(module.state_dict()) == ["a"]
 
 
 def test_to_changes_dtype_and_keeps_identity():

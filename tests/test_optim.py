@@ -489,3 +489,17 @@ def test_schedules_need_an_optimizer_with_what_they_change() -> None:
         schedules.StepLR(opt, 1, last_epoch=4)
     with pytest.raises(StateDictError, match="lacks"):
         schedules.StepLR(opt, 1).load_state_dict({})
+
+
+def test_state_that_belongs_to_no_parameter_is_refused() -> None:
+    opt = gd.optim.Adam(leaves(0))
+    give(opt.param_groups[0]["params"], 1)
+    opt.step()
+    state = opt.state_dict()
+    named = {**state, "state": {str(number): entry for number, entry in state["state"].items()}}
+    with pytest.raises(StateDictError, match="no parameter"):
+        opt.load_state_dict(named)
+    for damaged in ({**state, "param_groups": [{}]}, {**state, "state": []}):
+        with pytest.raises(StateDictError, match="not the state"):
+            opt.load_state_dict(damaged)
+    assert len(opt.state) == len(SHAPES)

@@ -272,3 +272,25 @@ def test_iteration_and_indexing_errors_name_the_axis():
         x[0, 0, 0]
     with pytest.raises(ShapeError, match="broadcast"):
         x + gd.ones(3)
+
+
+@pytest.mark.parametrize("name", ["std", "var", "max", "min"])
+def test_an_axis_by_position_names_the_keyword(name):
+    with pytest.raises(ArgumentError, match="axis=") as caught:
+        getattr(gd.ones(2, 3), name)(0)
+    assert caught.value.op == name
+
+
+def test_contiguous_copies_once_and_keeps_the_graph():
+    x = gd.tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    assert x.contiguous() is x
+    y = x.T.contiguous()
+    assert y.data.flags.c_contiguous
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(np.asarray(x.grad), 2 * np.arange(12.0).reshape(3, 4))
+
+
+def test_to_takes_what_another_tensor_has():
+    x = gd.ones(3)
+    assert x.to(gd.ones(1, dtype=gd.float64)).dtype == gd.float64
+    assert x.to("cpu", "float16").dtype == gd.float16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import re
 import sys
@@ -63,6 +64,21 @@ def test_views_share_memory(view):
     expected = view(x.clone())
     x[...] = x + 1
     np.testing.assert_array_equal(np.asarray(y), np.asarray(expected) + 1)
+
+
+@pytest.mark.parametrize(
+    "share", [copy.copy, gd.nn.Parameter, lambda x: copy.copy(gd.nn.Parameter(x)), gd.Tensor.detach]
+)
+def test_a_write_through_a_sharing_tensor_is_noticed(share):
+    w = leaf(np.ones(37))
+    x = gd.asarray(np.arange(37.0))
+    y = (x * w).sum()
+    with gd.no_grad():
+        other = share(x)
+        other += 1
+    assert float(x[0]) == 1.0
+    with pytest.raises(StaleValueError):
+        y.backward()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,19 @@ def move(x: Any, device: devices.Device) -> Tensor:
     raise DeviceError("to", f"no way from {devices.of(x.data)} to {device}")
 
 
+def destination(targets: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:
+    """Dtype and device from the positional arguments of `to`: dtypes, devices, or a tensor for
+    both."""
+    for target in targets:
+        if isinstance(target, Variable):
+            dtype, device = target.dtype, devices.of(target.data)
+        elif devices.names_one(target):
+            device = target
+        elif target is not None:
+            dtype = target
+    return dtype, device
+
+
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of `shape` filled with a number, or a 0-d array.
 

@@ -123,10 +123,7 @@ class Primitive:
         self.saves: Sequence[int] = (
             range(ranges[0], 1 << 30) if ranges else tuple(i for i in saves if isinstance(i, int))
         )
-        results = range(n_out) if "y" in saves else range(0)
-        self.saves_out: Sequence[int] = results or tuple(
-            i for i in range(n_out) if f"y{i}" in saves
-        )
+        self.saves_out = tuple(i for i in range(n_out) if "y" in saves or f"y{i}" in saves)
         self.kernel, self.n_out = kernel, n_out
         self.n_diff = 0 if vjp is None else 1 if n_diff is None else n_diff
         self.elementwise, self.broadcasts, self.linear, self.view = (

@@ -30,6 +30,7 @@ __all__ = [
     "default_device",
     "device",
     "kinds",
+    "names_one",
     "of",
     "resolve",
 ]
@@ -76,6 +77,13 @@ def device(name: str | Device) -> Device:
     if len(index) > 4:
         raise DeviceError("device", f"there is no {kind} device {index}")
     return _OPENERS[kind](int(index or 0))
+
+
+def names_one(value: object) -> bool:
+    """Whether `value` is a device or has the form of the name of one."""
+    if isinstance(value, str):
+        return value.partition(":")[0] in _known
+    return hasattr(value, "array_type")
 
 
 def kinds() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ..autograd.apply import apply
 from ..autograd.primitive import Primitive
 from ..autograd.state import state
 from ..autograd.variable import share
+from ..checks import function
 from ..dtypes import is_inexact
 from ..errors import ArgumentTypeError
 
@@ -44,8 +45,7 @@ class Hooks:
         self.count = 0
 
     def add(self, when: str, hook: Hook, prepend: bool, with_kwargs: bool) -> RemovableHandle:
-        if not callable(hook):
-            raise ArgumentTypeError("register_hook", f"{hook!r} cannot be called")
+        function("register_hook", "hook", hook)
         table: dict[int, tuple[Hook, bool]] = getattr(self, when)
         self.count += 1
         entry = (hook, with_kwargs)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from .. import devices
-from .._namespace.creation import zeros_like
-from ..autograd import Variable, is_leaf, make, new_leaf
-from ..autograd.writes import rebind
+from .._namespace.creation import destination, zeros_like
+from ..autograd import Variable, is_leaf, make
+from ..autograd.writes import replace
 from ..dtypes import DType, as_dtype, is_float, is_inexact
 from ..errors import ArgumentError, ArgumentTypeError, GradError, MissingAttributeError
 from ..tensor import Tensor
@@ -91,6 +91,7 @@ class Module(Tree):
                 )
         elif new is not None:
             kinds[name] = new
+            self._transient.discard(name)
         elif name in kinds:
             self._check_kept(name, kinds[name], value)
         object.__setattr__(self, name, value)
@@ -197,22 +198,20 @@ class Module(Tree):
     def to(self: Self, *targets: Any, dtype: Any = None, device: Any = None) -> Self:
         """Move all parameters and buffers to a device, or floating ones to a dtype. They keep their
         identity."""
-        for target in targets:
-            if isinstance(target, Variable):
-                dtype, device = target.dtype, devices.of(target.data)
-            elif hasattr(target, "array_type") or (
-                isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda", "emu")
-            ):
-                device = target
-            elif target is not None:
-                dtype = target
+        dtype, device = destination(targets, dtype, device)
         wanted = None if dtype is None else as_dtype(dtype, "to")
         if wanted is not None and not is_inexact(wanted):
             raise ArgumentError(
                 "to", f"{wanted.name} is no dtype for parameters", remedy="a floating dtype"
             )
         place = None if device is None else devices.device(device)
-        for _, x in [*self.named_parameters(), *self.named_buffers()]:
+        owned = [*self.parameters(), *self.buffers()]
+        for x in owned:
+            if not is_leaf(x._node):
+                raise GradError(
+                    "to", "a computed tensor stands among the buffers", remedy="x.detach()", x=x
+                )
+        for x in owned:
             _convert(x, wanted, place)
         return self
 
@@ -328,10 +327,6 @@ class Module(Tree):
 
 def _convert(x: Any, dtype: DType | None, device: devices.Device | None) -> None:
     """Change dtype and device of a parameter or buffer in place, its gradient too."""
-    if not is_leaf(x._node):
-        raise GradError(
-            "to", "a computed tensor with history stands among the buffers", remedy="detach it", x=x
-        )
     changed = make(x.data)
     if device is not None:
         changed = changed.to_device(device)
@@ -340,8 +335,6 @@ def _convert(x: Any, dtype: DType | None, device: devices.Device | None) -> None
     if changed.data is x.data:
         return
     grad = x.grad
-    rebind(x, changed.data)
-    if x._node is not None:
-        x._node = new_leaf(x.shape, x.dtype)
-        if grad is not None:
-            x.grad = grad.detach().to(x.device, x.dtype)
+    replace(x, changed.data)
+    if grad is not None:
+        x.grad = grad.detach().to(x)

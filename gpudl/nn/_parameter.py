@@ -9,6 +9,7 @@ import numpy as np
 from .. import devices
 from .._namespace.convert import tensor_of
 from ..autograd import Variable, make, new_leaf
+from ..autograd.variable import share
 from ..tensor import Tensor
 
 
@@ -32,6 +33,8 @@ class Parameter(Tensor):
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         source = data if isinstance(data, Variable) else tensor_of("Parameter", data)
         self.data, self._node, self._alias = source.data, None, None
+        if source is data:
+            share(source, self)
         if requires_grad:
             self._node = new_leaf(self.data.shape, self.data.dtype)
 
@@ -42,7 +45,7 @@ class Parameter(Tensor):
         return _rebuild, (np.asarray(self._host(), order="C"), self.requires_grad)
 
     def __copy__(self) -> Parameter:
-        out = Parameter(make(self.data), requires_grad=False)
+        out = Parameter(self, requires_grad=False)
         out._node = self._node
         return out
 

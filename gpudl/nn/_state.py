@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import devices
 from .._namespace.convert import cast, host_array
-from ..autograd import Variable, make, new_leaf, no_grad
-from ..autograd.writes import overwrite, rebind
+from ..autograd import Variable, make, no_grad
+from ..autograd.writes import overwrite, replace
 from ..dtypes import kind
 from ..errors import ArgumentTypeError, GpudlError, StateDictError
 from ._module import LoadResult, Module
@@ -68,9 +68,7 @@ def _put(target: Any, value: Any, assign: bool) -> None:
         if not assign:
             overwrite("load_state_dict", target, cast(value, target.dtype))
             return
-        rebind(target, value.data)
-        if target._node is not None:
-            target._node = new_leaf(target.shape, target.dtype)
+        replace(target, value.data)
 
 
 def functional_call(module: Module, params: Any, *args: Any, **kwargs: Any) -> Any:

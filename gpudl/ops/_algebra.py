@@ -8,7 +8,7 @@ from ..shapes import Shape
 from .create import device_of, full
 from .elementwise import add, isnan
 from .reduce import any_, sum_
-from .shape import reshape
+from .shape import copy, reshape
 
 
 class TapeAlgebra:
@@ -16,6 +16,9 @@ class TapeAlgebra:
 
     def add(self, a: Any, b: Any) -> Any:
         return add(a, b)
+
+    def copy(self, x: Any) -> Any:
+        return copy(x)
 
     def ones(self, like: Any, shape: Shape, dtype: Any) -> Any:
         return full(shape=shape, value=1, dtype=dtype, device=device_of(like))

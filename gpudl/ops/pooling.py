@@ -156,7 +156,7 @@ max_pool: Row = row(
     _max_pool_rule,
     vjp=lambda g, ys, needs, x, **o: (max_pool_bwd(g, ys[1], x_shape=x.shape),),
     joint=True,
-    saves=("y",),
+    saves=("y1",),
     kernel="max_pool",
     n_out=2,
     n_diff=1,

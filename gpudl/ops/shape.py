@@ -10,6 +10,7 @@ from .. import shapes
 from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import IndexRangeError, ShapeError
+from ..notices import notice
 from ..shapes import Shape
 from ._rules import like, same_dtype
 
@@ -135,6 +136,20 @@ copy: Row = row(
     vjp=(lambda g, y, x: g,),
     linear=True,
     elementwise=True,
+)
+
+
+def _contiguous_ref(xp: Any, x: Any) -> Any:
+    notice("copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} to C order")
+    return x.copy(order="C")
+
+
+contiguous: Row = row(
+    "contiguous",
+    _contiguous_ref,
+    like("contiguous", "bifc"),
+    vjp=(lambda g, y, x: g,),
+    linear=True,
 )
 identity: Row = row(
     "identity",

@@ -32,8 +32,6 @@ def number(
     open_high: bool = False,
 ) -> float:
     """`value` as a float from `low` to `high`; raises a typed error."""
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise ArgumentTypeError(op, f"{name} is a number, not {value!r}")
     result = real(op, name, value)
     if not low <= result <= high or (open_high and result == high) or math.isinf(result):
         end = ")" if open_high or math.isinf(high) else "]"
@@ -276,11 +274,26 @@ class Optimizer:
                 "load_state_dict", "not the state of an optimizer", remedy="optimizer.state_dict()"
             )
         groups, state = state_dict["param_groups"], state_dict["state"]
+        listed = isinstance(groups, (list, tuple)) and all(
+            isinstance(group, dict) and isinstance(group.get("params"), (list, tuple))
+            for group in groups
+        )
+        if not listed or not isinstance(state, dict):
+            raise StateDictError(
+                "load_state_dict", "not the state of an optimizer", remedy="optimizer.state_dict()"
+            )
         have = [len(group["params"]) for group in self.param_groups]
         sizes = [len(group["params"]) for group in groups]
         if have != sizes:
             raise StateDictError(
                 "load_state_dict", f"groups of {sizes} parameters, the optimizer has {have}"
+            )
+        strange = set(state) - {number_ for group in groups for number_ in group["params"]}
+        if strange:
+            raise StateDictError(
+                "load_state_dict",
+                f"state of no parameter: {', '.join(map(repr, strange)):.80}",
+                remedy="keys are the numbers that the groups list, integers as state_dict() gave",
             )
         for group in groups:
             absent = [option for option in self.defaults if option not in group]

@@ -44,7 +44,7 @@ for _name, _step in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc)
 unary("round", halfway_pairs, "bifc", lambda x: x if x.dtype == bool else np.rint(x))
 unary("conj", normal, "c")
 unary("real imag", normal, "c")
-unary("copy identity", normal, "bifc", lambda x: x)
+unary("copy contiguous identity", normal, "bifc", lambda x: x)
 unary("isnan isinf isfinite", special, "bifc", smooth=False)
 for _name in ("isnan", "isinf", "isfinite"):
     CASES[_name] += [Case((Operand((5,)),), getattr(np, _name), "bifc", smooth=False)]
