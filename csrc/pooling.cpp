@@ -11,7 +11,6 @@
 
 #include "arrays.h"
 #include "parallel.h"
-#include "scratch.h"
 
 #define GPUDL_TARGET_FILE "pooling_kernels.inc"
 #include "pooling.h"
@@ -71,8 +70,7 @@ void max_pool_fwd(const py::array& x, py::array& y, py::array& index, const Shap
         const py::gil_scoped_release nogil;
         if (p.channels == 0) return;
         parallel_for(0, p.batch * p.out[0] * p.out[1], line_grain(p), [&](int64_t b, int64_t e) {
-            const Scratch places(size_t(p.channels) * sizeof(typename LaneIndex<T>::type), kTaskSlot);
-            GPUDL_DISPATCH(max_lines<T>(p, from, to, at, places.as<typename LaneIndex<T>::type>(), b, e));
+            GPUDL_DISPATCH(max_lines<T>(p, from, to, at, b, e));
         });
     });
 }
@@ -105,7 +103,10 @@ void max_pool_bwd(const py::array& g, const py::array& index, py::array& gx) {
                 for (int64_t task = b; task < e; ++task) {
                     const int64_t n = task / bands, c0 = task % bands * 64, c1 = std::min(channels, c0 + 64);
                     T* plane = to + n * pixels * channels;
-                    for (int64_t i = 0; i < pixels; ++i) std::fill(plane + i * channels + c0, plane + i * channels + c1, T(0));
+                    if (bands == 1)
+                        std::fill(plane, plane + pixels * channels, T(0));
+                    else
+                        for (int64_t i = 0; i < pixels; ++i) std::fill(plane + i * channels + c0, plane + i * channels + c1, T(0));
                     for (int64_t q = 0; q < outs; ++q) {
                         const int64_t line = (n * outs + q) * channels;
                         for (int64_t c = c0; c < c1; ++c) {
