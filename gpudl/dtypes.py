@@ -3,11 +3,10 @@
 A dtype is a `numpy.dtype`; bfloat16 comes from ml_dtypes. The rules, in one place:
 
 * tensors keep their dtype; two of one kind promote as in NumPy; bfloat16 with float16 gives
-float32;
+  float32;
 * an integer or bool tensor with a float (or complex) tensor gives the float's dtype;
-* Python scalars and `np.float64` scalars are weak: they take the tensor's dtype, unless their
-kind is higher
-  (an int tensor with `2.5` gives the default float); other NumPy scalars are strong;
+* Python scalars and `np.float64` scalars are weak: they take the tensor's dtype, unless their kind
+  is higher (an int tensor with `2.5` gives the default float); other NumPy scalars are strong;
 * lists of Python floats become float32, of ints int64; arrays from NumPy keep their dtype.
 """
 
@@ -59,11 +58,6 @@ _BY_PYTHON: dict[Any, DType] = {
 def kind(dtype: DType) -> int:
     """0 for bool, 1 integer, 2 float, 3 complex."""
     return _KIND[dtype]
-
-
-def kind_name(dtype: DType) -> str:
-    """`bool`, `integer`, `float` or `complex`."""
-    return _KIND_NAMES[_KIND[dtype]]
 
 
 def is_float(dtype: DType) -> bool:

@@ -157,16 +157,16 @@ class Settings(threading.local):
     pool_limit: int
 
     def __init__(self) -> None:
-        self.__dict__.update(_from_environment())
+        self.__dict__.update(_ENVIRONMENT)
 
 
+_ENVIRONMENT = _from_environment()  # once: a thread must not start with other values than the rest
 settings = Settings()
 _observers: list[Callable[[int], None]] = []
 
 
 def on_override(observer: Callable[[int], None]) -> None:
-    """Call `observer(+1)` when an override begins on some thread and `observer(-1)` when it
-    ends."""
+    """Call `observer(+1)` when an override begins on a thread, `observer(-1)` when it ends."""
     _observers.append(observer)
 
 

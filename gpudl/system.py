@@ -11,14 +11,10 @@ import numpy as np
 
 from . import devices
 from ._version import __version__
+from .devices.cpu import _C
 from .errors import ArgumentError, NotSupportedError
 from .settings import TABLE, settings
 from .shapes import as_int
-
-try:
-    from . import _C
-except ImportError:
-    _C = None  # type: ignore[assignment]
 
 __all__ = ["config_facts", "get_num_threads", "set_num_threads", "show_config"]
 

@@ -49,10 +49,14 @@ FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in name
 
 @cache
 def _family(family: str, kind: str) -> Any:
+    name = f"{__name__}.{family}.{kind}"
     try:
-        return importlib.import_module(f"{__name__}.{family}.{kind}")
-    except ImportError:
-        return None
+        return importlib.import_module(name)
+    except ImportError as error:
+        # No such twin, or no extension to make it of. Anything else is a fault of the module.
+        if error.name in (name, "gpudl", "gpudl._C"):
+            return None
+        raise
 
 
 def find(name: str, kind: str) -> Kernel | None:

@@ -587,3 +587,10 @@ def test_detach_cuts_the_graph_and_shares_the_memory():
     (x * y).sum().backward()
     close(x.grad, [3.0, 6.0])
     assert np.shares_memory(x.detach().data, x.data)
+
+
+def test_the_gradient_of_a_long_product_takes_linear_memory():
+    x = leaf(np.random.default_rng(0).normal(1, 1e-3, 200_000))  # squared: 320 GB
+    x.prod().backward()
+    values = np.asarray(x.detach())
+    close(x.grad, values.prod() / values, 1e-9)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gpudl as gd
-from gpudl import notices, ops
+from gpudl import kernels, notices, ops
 from gpudl.autograd import inspection
 from gpudl.errors import AnomalyError, KernelError, SettingError
 from gpudl.kernels.optim import reference
@@ -259,3 +259,15 @@ def test_anomaly_in_a_second_derivative_names_both():
         (g,) = gd.autograd.grad(users_model(x).sum(), x, create_graph=True)
         with pytest.raises(AnomalyError, match=r"'divide'(?s:.*)in the gradient of 'sqrt'"):
             (g * 0).sum().backward()
+
+
+def test_a_faulty_kernel_module_is_not_taken_for_a_missing_one(monkeypatch):
+    find = kernels._family.__wrapped__
+    assert find("conv", "no_such_device") is None
+
+    def fail(name):
+        raise ImportError("no such name", name="gpudl.kernels.layout")
+
+    monkeypatch.setattr(kernels.importlib, "import_module", fail)
+    with pytest.raises(ImportError):
+        find("conv", "cpu")

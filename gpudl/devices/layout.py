@@ -36,11 +36,3 @@ def result_order(shape: Shape, operands: Iterable[Any]) -> tuple[int, ...] | Non
             if order is not None:
                 return order
     return None
-
-
-def is_channels_last(array: Any) -> bool:
-    """Whether a rank 3 to 5 array of logical shape (N, C, *S) lies in memory as (N, *S, C)."""
-    if not 3 <= array.ndim <= 5:
-        return False
-    moved = array.transpose(0, *range(2, array.ndim), 1)
-    return bool(moved.flags.c_contiguous)

@@ -41,17 +41,6 @@ def fill(key: Key, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(next(rest) if part is HOLE else part for part in key)
 
 
-def is_basic(key: Key) -> bool:
-    """Whether the key has no arrays, so that the result is a view."""
-    return HOLE not in key
-
-
-def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
-    """The shape of `x[key]`, checked: too many indices, and integers and arrays outside their
-    axes, raise."""
-    return _walk(op, shape, key, arrays)
-
-
 def _consumed(part: Any, array: Any) -> int:
     if part is None or part is Ellipsis:
         return 0
@@ -60,7 +49,9 @@ def _consumed(part: Any, array: Any) -> int:
     return 1
 
 
-def _walk(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
+def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
+    """The shape of `x[key]`, checked: too many indices, and integers and arrays outside their
+    axes, raise."""
     rest = iter(arrays)
     parts = [(part, next(rest) if part is HOLE else None) for part in key]
     used = sum(_consumed(part, array) for part, array in parts)
@@ -127,7 +118,7 @@ def _getitem_rule(x: Spec, *arrays: Any, key: Key) -> Spec:
         if any(a.dtype.kind == "b" for a in arrays):
             raise ShapeError("getitem", "the number of selected elements depends on the mask")
         arrays = tuple(np.broadcast_to(np.zeros((), np.int64), a.shape) for a in arrays)
-    return Spec(_walk("getitem", x.shape, key, arrays), x.dtype)
+    return Spec(indexed_shape("getitem", x.shape, key, arrays), x.dtype)
 
 
 def _getitem_ref(xp: Any, x: Any, *arrays: Any, key: Key) -> Any:

@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from ._rules import reduction, to_bool
 from .create import arange, device_of
 from .elementwise import cast, conj_of, equal, where, widen, zero
-from .shape import broadcast_to, expand, flip, reshape, scatter_axis
+from .shape import broadcast_to, expand, flip, join, reshape, scatter_axis
 
 Axes = tuple[int, ...]
 
@@ -62,13 +62,17 @@ def _all_but_one(x: Any) -> Any:
 
 
 def _prod_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
-    # The product of the others, row by row, so that zeros are exact and any order differentiates.
+    # The product of all before times that of all behind: exact at zeros, any order differentiates.
     kept = tuple(i for i in range(x.ndim) if i not in axis)
     moved = x.permute(kept + axis) if axis else x
     flat = reshape(moved, shape=(*[x.shape[i] for i in kept], -1 if x.data.size else 0))
     if not x.data.size:
         return x * 0
-    others = prod(_all_but_one(flat), axis=(flat.ndim,), keepdims=False)
+    one, at = zero(x) + 1, (flat.ndim - 1,)
+    edge = broadcast_to(one, shape=(*flat.shape[:-1], 1))
+    before = cumprod(join((edge, flat[..., :-1]), at[0]), axis=at[0])
+    behind = cumprod(join((edge, flip(flat[..., 1:], axis=at)), at[0]), axis=at[0])
+    others = before * flip(behind, axis=at)
     back = reshape(others, shape=moved.shape)
     inverse = tuple(int(i) for i in np.argsort(kept + axis))
     g = g if keepdims else _keep(g, x.shape, axis)
