@@ -30,6 +30,16 @@ def contiguous(x: Array) -> Array:
     return np.array(x, order="C")
 
 
+def channels_last(x: Array) -> Array:
+    """The (N, *S, C) view of `x` (N, C, *S)."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+def channels_first(x: Array) -> Array:
+    """The (N, C, *S) view of `x` (N, *S, C)."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
 def _channels_last_strides(x: Array) -> bool:
     item = x.itemsize
     return (
@@ -42,13 +52,13 @@ def _channels_last_strides(x: Array) -> bool:
 def pixels_last(x: Array) -> Array:
     """(N, *S, C) view of `x` (N, C, *S) with contiguous channels; a copy if they are not."""
     if _channels_last_strides(x):
-        return np.moveaxis(x, 1, -1)
+        return channels_last(x)
     return packed_pixels(x)
 
 
 def packed_pixels(x: Array) -> Array:
     """The (N, *S, C) array of `x` (N, C, *S) in C order; a view if the memory is already so."""
-    view = np.moveaxis(x, 1, -1)
+    view = channels_last(x)
     if view.flags.c_contiguous and x.flags.aligned:
         return view
     notice("copy", "packed_pixels", lambda: f"{x.dtype.name}{x.shape} to channels-last")
@@ -67,4 +77,4 @@ def packed_pixels(x: Array) -> Array:
 def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """An uninitialised (N, C, *S) array in channels-last memory, and its (N, *S, C) view."""
     last = _C.empty((shape[0], *shape[2:], shape[1]), dtype)
-    return np.moveaxis(last, -1, 1), last
+    return channels_first(last), last

@@ -140,6 +140,9 @@ CONV_SHAPES = [  # N, C, O, spatial, kernel, groups
     (2, 8, 16, (6, 7), (3, 3), 4),
     (2, 24, 16, (9, 8), (2, 3), 2),
     (2, 21, 21, (9, 8), (3, 3), 21),
+    (2, 45, 45, (6, 5), (3, 5), 45),
+    (2, 3, 70, (6, 7), (3, 3), 1),
+    (2, 1, 6, (9, 8), (5, 5), 1),
     (2, 5, 10, (5, 6), (3, 3), 5),
     (0, 3, 4, (5, 5), (3, 3), 1),
     (1, 1, 1, (1, 1), (1, 1), 1),
@@ -273,6 +276,7 @@ def pool_reference(x, kernel, stride, padding, dilation, ceil_mode):
 POOL_CASES = [  # N, C, spatial, kernel
     (2, 5, (7, 8), (2, 2)),
     (2, 37, (5, 6), (3, 2)),
+    (1, 83, (5, 4), (2, 2)),
     (0, 4, (5, 5), (2, 2)),
     (2, 0, (5, 5), (2, 2)),
     (1, 1, (1, 1), (1, 1)),
@@ -369,7 +373,9 @@ def test_pooling_index_out_of_range(bad):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "shape", [(4, 3), (2, 37, 5), (3, 5, 4, 3), (1, 1, 1, 1), (1128, 2), (2, 3, 2, 2, 3)], ids=str
+    "shape",
+    [(4, 3), (2, 37, 5), (3, 5, 4, 3), (1, 1, 1, 1), (1128, 2), (2, 3, 2, 2, 3), (9, 133, 3, 3)],
+    ids=str,
 )
 def test_batch_norm(simd, shape, dtype, layout):
     x = LAYOUTS[layout](rand(shape, dtype) * 3 + 1)

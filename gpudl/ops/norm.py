@@ -134,6 +134,49 @@ batch_norm: Row = row(
 )
 
 
+# ----- running statistics -----
+def _running_stats_rule(
+    running_mean: Spec, running_var: Spec, mean: Spec, rstd: Spec, **options: Any
+) -> tuple[Spec, Spec]:
+    check_kind("running_stats", same_dtype("running_stats", running_mean, running_var), "f")
+    check_kind("running_stats", same_dtype("running_stats", mean, rstd), "f")
+    if any(s.ndim != 1 or s.shape != mean.shape for s in (running_mean, running_var, mean, rstd)):
+        raise ShapeError(
+            "running_stats", "each has one entry per channel",
+            running_mean=running_mean, running_var=running_var, mean=mean, rstd=rstd,
+        )  # fmt: skip
+    return running_mean, running_var
+
+
+def _running_stats_ref(
+    xp: Any,
+    running_mean: Any,
+    running_var: Any,
+    mean: Any,
+    rstd: Any,
+    *,
+    momentum: float,
+    count: int,
+    eps: float,
+) -> tuple[Any, Any]:
+    # var + eps is what rstd holds to full precision; the variance below eps needs no more.
+    var = xp.maximum(1 / (rstd * rstd) - eps, 0)
+    keep, share = 1 - momentum, momentum * (count / (count - 1))
+    moved_mean = widen(xp, running_mean) * keep + mean * momentum
+    moved_var = widen(xp, running_var) * keep + var * share
+    dtype = running_mean.dtype
+    return moved_mean.astype(dtype, copy=False), moved_var.astype(dtype, copy=False)
+
+
+running_stats: Row = row(
+    "running_stats",
+    _running_stats_ref,
+    _running_stats_rule,
+    n_out=2,
+    why="running statistics follow the batches; no loss is differentiated with respect to them",
+)
+
+
 # ----- layer norm -----
 def _layer_norm_rule(x: Spec, weight: Spec, bias: Spec, *, eps: float) -> tuple[Spec, Spec, Spec]:
     dtype = same_dtype("layer_norm", x, weight, bias)

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gpudl import _C
 from gpudl.errors import ShapeError
 
-from ..layout import Array, contiguous, empty_channels_last, packed_pixels, pixels_last, takes
+from ..layout import (
+    Array,
+    channels_first,
+    contiguous,
+    empty_channels_last,
+    packed_pixels,
+    pixels_last,
+    takes,
+)
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -102,4 +108,4 @@ def conv_wgrad(
     last = _C.empty((w_shape[0], *w_shape[2:], w_shape[1]), g.dtype)
     low = [pair[0] for pair in padding]
     _C.conv_wgrad(packed_pixels(g), pixels_last(x), last, list(stride), low, list(dilation), groups)
-    return np.moveaxis(last, -1, 1)
+    return channels_first(last)

@@ -14,7 +14,7 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import FLOATS, Array, contiguous, takes
+from ..layout import FLOATS, Array, channels_first, channels_last, contiguous, takes
 
 SMALL = 1024  # elements below which the call costs more than the memory
 
@@ -118,12 +118,12 @@ def bias_add(x: Array, b: Array) -> Any:
     if not takes(x, b) or x.ndim < 2 or b.shape != x.shape[1:2]:
         return NotImplemented
     channels = x.shape[1]
-    last = np.moveaxis(x, 1, -1)
+    last = channels_last(x)
     if last.flags.c_contiguous and x.flags.aligned:
         out = _C.empty(last.shape, x.dtype)
         shape = (math.prod(last.shape[:-1]), channels, 1)
         _C.bias_add(last.reshape(shape), contiguous(b), out.reshape(shape))
-        return np.moveaxis(out, -1, 1)
+        return channels_first(out)
     x = contiguous(x)
     out = _C.empty(x.shape, x.dtype)
     shape = (x.shape[0], channels, math.prod(x.shape[2:]))

@@ -56,6 +56,14 @@ def _norm_bwd(axis: Callable, side: Callable):
     return formula
 
 
+def _running_stats(running_mean, running_var, mean, rstd, momentum, count, eps):
+    var = np.maximum(rstd**-2 - eps, 0) * count / (count - 1)
+    return (
+        running_mean + momentum * (mean - running_mean),
+        running_var + momentum * (var - running_var),
+    )
+
+
 def _channels(x):
     return (1, x.shape[1], *(1,) * (x.ndim - 2))
 
@@ -93,6 +101,20 @@ CASES["batch_norm_bwd"] = [
         "f",
     )
     for s in CHANNELS
+]
+CASES["running_stats"] = [
+    Case(
+        (
+            Operand((n,)),
+            Operand((n,), positive),
+            Operand((n,), _statistic(unit)),
+            Operand((n,), _statistic(positive)),
+        ),
+        _running_stats,
+        "f",
+        {"momentum": 0.1, "count": 37, "eps": 1e-5},
+    )
+    for n in (0, 1, 5, 37)
 ]
 CASES["layer_norm_bwd"] = [
     Case(

@@ -14,7 +14,7 @@ from ...ops import elementwise as ew
 from ...ops import norm as ops
 from ...ops.create import device_of, full
 from ...ops.shape import reshape
-from ._check import as_ints, channel_shape, constant, number, real_float, same_dtype, tensor
+from ._check import as_ints, channel_shape, number, real_float, same_dtype, tensor
 
 
 def _filled(like: Any, n: int, value: float) -> Any:
@@ -70,21 +70,18 @@ def batch_norm(
     b = _filled(x, C, 0) if bias is None else bias
     y, mean, rstd = ops.batch_norm(x, w, b, eps=number(op, "eps", eps))
     if running_mean is not None or running_var is not None:
+        # Of one that is not given nothing is kept.
+        old_mean = running_var if running_mean is None else running_mean
+        old_var = running_mean if running_var is None else running_var
+        share = number(op, "momentum", momentum)
         with no_grad():
-            # var + eps is what rstd holds to full precision; the variance below eps needs no more.
-            var = 1 / ew.square(rstd) - eps
-            var = ew.where(var < 0, constant(op, var, 0), var) * (count / (count - 1))
-            share = number(op, "momentum", momentum)
-            _move(running_mean, mean, share)
-            _move(running_var, var, share)
+            moved = ops.running_stats(
+                old_mean, old_var, mean, rstd, momentum=share, count=count, eps=float(eps)
+            )
+            for running, value in zip((running_mean, running_var), moved, strict=True):
+                if running is not None:
+                    overwrite(op, running, value)
     return y
-
-
-def _move(running: Any, value: Any, momentum: float) -> None:
-    if running is not None:
-        wide = accumulator(running.dtype)
-        moved = cast(running, wide) * (1 - momentum) + cast(value, wide) * momentum
-        overwrite("batch_norm", running, cast(moved, running.dtype))
 
 
 def _evaluated(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
