@@ -21,6 +21,16 @@ if _TYPE_CHECKING:
     from .io import load as load
     from .io import save as save
 
+try:
+    _importlib.import_module(f"{__name__}.kernels")
+except ModuleNotFoundError as error:
+    if error.name != f"{__name__}.kernels":
+        raise
+    raise ImportError(
+        f"{__path__[0]} is the source of gpudl, not an installation of it: "
+        "run `pip install -e .` in the folder above, or start Python in another folder"
+    ) from None
+
 from . import autograd as autograd
 from . import errors as errors
 from . import random as random

@@ -47,8 +47,8 @@ def set_num_threads(n: int) -> None:
     """Let CPU kernels, and NumPy's BLAS where it can be told, use `n` threads (1 to 1024).
 
     It holds for the process; what the extension computes does not depend on it. Raises
-    `ArgumentError` for another number, `NotSupportedError` where gpudl was built without
-    the extension.
+    `ArgumentError` for another number. Without the extension there is one thread, and more
+    raise `NotSupportedError`.
 
     >>> import gpudl as gd
     >>> before = gd.get_num_threads()
@@ -61,6 +61,8 @@ def set_num_threads(n: int) -> None:
     if not 1 <= n <= _MAX_THREADS:
         raise ArgumentError("set_num_threads", f"n is {n}", remedy=f"1 to {_MAX_THREADS}")
     if _C is None:
+        if n == 1:
+            return
         raise NotSupportedError(
             "set_num_threads",
             "the extension was not built, and NumPy's threads cannot be changed",

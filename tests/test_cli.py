@@ -116,12 +116,14 @@ def test_wrong_thread_counts(monkeypatch):
             gd.set_num_threads(n)
     monkeypatch.setattr(system, "_C", None)
     assert gd.get_num_threads() == 1
+    gd.set_num_threads(1)
     with pytest.raises(NotSupportedError, match="gpudl doctor"):
         gd.set_num_threads(2)
     assert system.config_facts()["extension"] is False
 
 
 # ----- doctor -----
+FRESH = "--no-cache-dir --no-binary gpudl"
 GPU = {"gpus": ("NVIDIA H200",), "driver_cuda": (12, 4), "cuda_device": True}
 CUDA12 = {"cupy-cuda12x": "13.4.1", "nvidia-cuda-nvrtc-cu12": "12.9.86"}
 CUDA13 = {"cupy-cuda13x": "14.0.1", "nvidia-cuda-nvrtc": "13.0.48"}
@@ -154,12 +156,12 @@ def test_healthy(facts):
         (
             {"extension_error": "cannot import name '_C'"},
             "extension is missing",
-            "GPUDL_EXTENSION=required pip install --force-reinstall --no-deps gpudl",
+            f"GPUDL_EXTENSION=required pip install --force-reinstall --no-deps {FRESH} gpudl",
         ),
         (
             {"extension_error": "x", "compiler": None},
             "no C++ compiler",
-            "sudo apt install g++ && pip install --force-reinstall --no-deps gpudl",
+            f"sudo apt install g++ && pip install --force-reinstall --no-deps {FRESH} gpudl",
         ),
         (
             {"extension_error": "x", "compiler": None, "python_header": False, "source": "-e /src"},
@@ -169,7 +171,8 @@ def test_healthy(facts):
         (
             {"extension_error": "x", "python_header": False},
             "Python.h is missing",
-            "sudo apt install python3-dev && pip install --force-reinstall --no-deps gpudl",
+            "sudo apt install python3-dev && "
+            f"pip install --force-reinstall --no-deps {FRESH} gpudl",
         ),
         (
             {**GPU, "packages": CUDA13},
@@ -314,6 +317,7 @@ def test_probe_of_nvidia_smi(tmp_path, monkeypatch, script, gpus, error):
     [
         (None, "gpudl"),
         ('{"url": "https://example.org/gpudl.whl"}', "gpudl"),
+        ('{"url": "file:///dist/gpudl-0.1.0-py3-none-any.whl"}', "gpudl"),
         ('{"url": "file:///src/my%20gpudl", "dir_info": {}}', "'/src/my gpudl'"),
         ('{"url": "file:///src/gpudl", "dir_info": {"editable": true}}', "-e /src/gpudl"),
     ],

@@ -57,3 +57,11 @@ def test_importing_prints_nothing_and_warns_of_nothing():
         check=True,
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_source_folder_says_that_it_is_not_installed():
+    code = "import sys; sys.modules['gpudl.kernels'] = None; import gpudl"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert "pip install -e ." in done.stderr

@@ -74,14 +74,14 @@ def _packages() -> dict[str, str]:
 
 
 def _source() -> str:
-    """What pip installed gpudl from: the index, or a folder, editable or not."""
+    """What pip can build gpudl from: the index, or the folder or sdist that it came from."""
     try:
         text = importlib.metadata.distribution("gpudl").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
         return "gpudl"
     origin = json.loads(text) if text else {}
     url = str(origin.get("url", ""))
-    if not url.startswith("file://"):
+    if not url.startswith("file://") or url.endswith(".whl"):
         return "gpudl"
     folder = shlex.quote(unquote(url.removeprefix("file://")))
     return f"-e {folder}" if origin.get("dir_info", {}).get("editable") else folder

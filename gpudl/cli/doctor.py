@@ -56,7 +56,9 @@ def _extension(machine: Machine) -> Iterator[Finding]:
     if machine.extension_error is None:
         return
     slow = f"the C++ extension is missing, and gpudl is slow ({machine.extension_error})"
-    repair = f"{machine.pip} install --force-reinstall --no-deps {machine.source}"
+    # pip would take the wheel that it made without the extension from its cache again.
+    fresh = "--no-cache-dir --no-binary gpudl " if machine.source == "gpudl" else ""
+    repair = f"{machine.pip} install --force-reinstall --no-deps {fresh}{machine.source}"
     if machine.compiler is None:
         tools = "g++" if machine.python_header else "g++ python3-dev"
         yield Finding(f"{slow}; there is no C++ compiler", f"sudo apt install {tools} && {repair}")

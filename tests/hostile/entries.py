@@ -159,7 +159,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "gd.hessian": lambda: call(lambda x: (x * x).sum()),
     "gd.real": lambda: call(t(3)),
     "gd.imag": lambda: call(gd.ones(3, dtype=gd.complex64)),
-    "gd.set_num_threads": lambda: call(2),
+    "gd.set_num_threads": lambda: call(gd.get_num_threads()),
     "gd.from_dlpack": lambda: call(np.ones(3, np.float32)),
     "gd.linspace": lambda: call(0.0, 1.0, 5),
     "gd.logspace": lambda: call(0.0, 1.0, 5),
