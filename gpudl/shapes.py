@@ -147,3 +147,32 @@ def pair(op: str, name: str, value: Any, rank: int, *, low: int) -> tuple[int, .
         if not low <= entry < 2**31:
             raise ShapeError(op, f"{name} is {entry}", remedy=f"{name} is from {low} to 2**31 - 1")
     return values
+
+
+def windows(
+    op: str,
+    n: int,
+    k: int,
+    stride: int,
+    pad: tuple[int, int],
+    dilation: int = 1,
+    *,
+    ceil_mode: bool = False,
+) -> int:
+    """The places of a window of `k` elements along an axis of `n`, padded by `pad` in front and
+    behind. In ceil mode the last may reach beyond, but starts in the axis or the padding in front.
+
+    Raises `ShapeError` if there is no place.
+    """
+    low, high = pad
+    room = n + low + high - (dilation * (k - 1) + 1)
+    if k < 1 or room < 0:
+        raise ShapeError(
+            op,
+            f"a window of {k} (dilation {dilation}) does not fit an axis of {n} padded by {pad}",
+            remedy="a smaller kernel or dilation, or more padding",
+        )
+    if not ceil_mode:
+        return room // stride + 1
+    places = -(-room // stride) + 1
+    return places - 1 if (places - 1) * stride >= n + low else places

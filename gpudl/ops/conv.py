@@ -25,19 +25,6 @@ Pads = tuple[tuple[int, int], ...]
 Ints = tuple[int, ...]
 
 
-def window_extent(op: str, n: int, k: int, stride: int, pad: tuple[int, int], dilation: int) -> int:
-    """Positions of a window of `k` along an axis of `n`. Raises `ShapeError` if there is none."""
-    reach = dilation * (k - 1) + 1
-    room = n + pad[0] + pad[1] - reach
-    if k < 1 or room < 0:
-        raise ShapeError(
-            op,
-            f"a window of {k} (dilation {dilation}) does not fit an axis of {n} padded by {pad}",
-            remedy="a smaller kernel, or more padding",
-        )
-    return room // stride + 1
-
-
 def _conv_rule(
     x: Spec, w: Spec, *, stride: Ints, padding: Pads, dilation: Ints, groups: int
 ) -> Spec:
@@ -55,7 +42,7 @@ def _conv_rule(
             remedy="x.shape[1] == weight.shape[1] * groups and weight.shape[0] % groups == 0",
         )  # fmt: skip
     spatial = tuple(
-        window_extent(f"conv{rank}d", *args)
+        shapes.windows(f"conv{rank}d", *args)
         for args in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
     )
     shape = (x.shape[0], w.shape[0], *spatial)

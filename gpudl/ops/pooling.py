@@ -19,35 +19,22 @@ from .elementwise import widen
 Ints = tuple[int, ...]
 
 
-def pool_extent(op: str, n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
-    """Windows along an axis of `n`, by PyTorch's rule: in ceil mode none starts in the padding
-    behind."""
-    if k < 1 or 2 * p > k:
-        raise ShapeError(op, f"padding {p} for a window of {k}", remedy="at most half the window")
-    room = n + 2 * p - d * (k - 1) - 1
-    if room < 0 or n == 0:
-        raise ShapeError(
-            op, f"a window of {k} (dilation {d}) does not fit an axis of {n} padded by {p}"
-        )
-    out = -(-room // s) + 1 if ceil_mode else room // s + 1
-    if ceil_mode and (out - 1) * s >= n + p:
-        out -= 1
-    return out
-
-
 def _pooled_shape(
     op: str, x: Spec, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Shape:
     check_kind(op, x.dtype, "f")
     if x.ndim != len(kernel) + 2:
         raise ShapeError(op, f"needs x with {len(kernel) + 2} axes: (N, C, *spatial)", x=x)
-    shape = (
-        *x.shape[:2],
-        *(
-            pool_extent(op, *args, ceil_mode)
-            for args in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-        ),
-    )
+    spatial = []
+    for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True):
+        if 2 * p > k:
+            raise ShapeError(
+                op, f"padding {p} for a window of {k}", remedy="at most half the window"
+            )
+        if n == 0:
+            raise ShapeError(op, "an axis without elements", remedy="extents of at least 1", x=x)
+        spatial.append(shapes.windows(op, n, k, s, (p, p), d, ceil_mode=ceil_mode))
+    shape = (*x.shape[:2], *spatial)
     shapes.count(op, shape, 8)
     return shape
 

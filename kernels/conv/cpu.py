@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl import _C
-from gpudl.errors import ShapeError
+from gpudl.shapes import windows
 
 from ..layout import (
     Array,
@@ -37,21 +37,8 @@ def _output(
     padding: Pairs,
     dilation: tuple[int, ...],
 ) -> tuple[int, ...]:
-    spatial = []
-    for n, k, s, (low, high), d in zip(
-        x_shape[2:], w_shape[2:], stride, padding, dilation, strict=True
-    ):
-        room = n + low + high - d * (k - 1) - 1
-        if room < 0:
-            raise ShapeError(
-                op,
-                f"the kernel spans {d * (k - 1) + 1}, beyond the padded axis of {n + low + high}",
-                remedy="a smaller kernel or dilation, or more padding",
-                x_shape=x_shape,
-                w_shape=w_shape,
-            )
-        spatial.append(room // s + 1)
-    return (x_shape[0], w_shape[0], *spatial)
+    axes = zip(x_shape[2:], w_shape[2:], stride, padding, dilation, strict=True)
+    return (x_shape[0], w_shape[0], *(windows(op, *axis) for axis in axes))
 
 
 def conv(

@@ -13,6 +13,7 @@ import numpy as np
 
 from gpudl import _C
 from gpudl.errors import IndexRangeError, ShapeError
+from gpudl.shapes import windows
 
 from ..layout import Array, empty_channels_last, packed_pixels, takes
 
@@ -34,23 +35,13 @@ def _output(
     dilation: tuple[int, ...],
     ceil_mode: bool,
 ) -> tuple[int, ...]:
-    spatial = []
-    for n, k, s, lo, hi, d in zip(x_shape[2:], kernel, stride, low, high, dilation, strict=True):
-        room = n + lo + hi - d * (k - 1) - 1
-        if room < 0:
-            raise ShapeError(
-                op,
-                f"the window spans {d * (k - 1) + 1}, more than the padded axis of {n + lo + hi}",
-                remedy="a smaller kernel or dilation, or more padding",
-                x_shape=x_shape,
-                kernel=kernel,
-            )
-        size = (room + (s - 1 if ceil_mode else 0)) // s + 1
-        # A window must start inside the input or its low padding.
-        if ceil_mode and (size - 1) * s >= n + lo:
-            size -= 1
-        spatial.append(size)
-    return (*x_shape[:2], *spatial)
+    if 0 in x_shape[2:]:
+        raise ShapeError(
+            op, "an axis without elements", remedy="extents of at least 1", x_shape=x_shape
+        )
+    pads = zip(low, high, strict=True)
+    axes = zip(x_shape[2:], kernel, stride, pads, dilation, strict=True)
+    return (*x_shape[:2], *(windows(op, *axis, ceil_mode=ceil_mode) for axis in axes))
 
 
 def _planes(x: Array) -> Array:
