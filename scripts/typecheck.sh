@@ -1,5 +1,6 @@
 #!/bin/sh
 # mypy on the package as it is installed: a folder of links puts kernels/ where gpudl.kernels is imported from.
+# Its cache is its own: other runs of mypy see another gpudl.kernels.
 set -e
 root=$(cd "$(dirname "$0")/.." && pwd)
 view=$root/build/typecheck
@@ -10,4 +11,4 @@ for entry in "$root"/gpudl/*; do
 done
 ln -s "$root/kernels" "$view/gpudl/kernels"
 cd "$view"
-exec mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p gpudl
+exec mypy --config-file "$root/pyproject.toml" --cache-dir "$root/build/mypy" -p gpudl
