@@ -22,8 +22,10 @@ inline PoolWindow pool_window(const PoolShape& p, int axis, int64_t out) {
     PoolWindow w;
     const int64_t d = p.dilation[axis];
     w.start = out * p.stride[axis] - p.low[axis];
-    w.first = w.start >= 0 ? 0 : (-w.start + d - 1) / d;
-    w.last = w.start >= p.in[axis] ? 0 : (p.in[axis] - 1 - w.start) / d + 1;
+    // A division takes longer than a small window.
+    const auto taps = [d](int64_t pixels) { return d == 1 ? pixels : (pixels + d - 1) / d; };
+    w.first = w.start >= 0 ? 0 : taps(-w.start);
+    w.last = w.start >= p.in[axis] ? 0 : taps(p.in[axis] - w.start);
     if (w.last > p.kernel[axis]) w.last = p.kernel[axis];
     if (w.last < w.first) w.last = w.first;
     return w;
