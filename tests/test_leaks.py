@@ -56,7 +56,14 @@ def failing_calls():
 
     def step():
         y = x * 2
-        for wrong in (lambda: y @ y, lambda: y[7], lambda: y.backward(), lambda: gd.concat([y, 3])):
+        for wrong in (
+            lambda: y @ y,
+            lambda: y[7],
+            lambda: y.backward(),
+            lambda: gd.concat([y, 3]),
+            lambda: nn.functional.cross_entropy(y, gd.asarray([0, 9, 1])),
+            lambda: nn.functional.max_pool1d(y, 5),
+        ):
             with pytest.raises(GpudlError):
                 wrong()
 
@@ -89,7 +96,18 @@ def retained_graphs():
     return step
 
 
-STEPS = [network_step, views_and_writes, failing_calls, transforms, retained_graphs]
+def hooked_module():
+    layer = nn.Linear(3, 3)
+    layer.register_full_backward_hook(lambda module, grad_input, grad_output: None)
+
+    def step():
+        with gd.profiler.profile():
+            layer(gd.ones((2, 3), requires_grad=True)).sum().backward()
+
+    return step
+
+
+STEPS = [hooked_module, network_step, views_and_writes, failing_calls, transforms, retained_graphs]
 
 
 @pytest.mark.parametrize("make", STEPS, ids=lambda f: f.__name__)

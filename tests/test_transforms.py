@@ -270,6 +270,11 @@ def test_checkpoint_repeats_the_random_numbers():
     assert gd.random.normal((2,)).tolist() == after
 
 
+def test_checkpoint_takes_keyword_arguments():
+    f = gd.checkpoint(lambda x, *, scale, power=1: x**power * scale)
+    close(gd.grad(lambda x: f(x, scale=x, power=2).sum())(x64()), 3 * V * V)
+
+
 def test_checkpoint_in_second_derivatives():
     f = gd.checkpoint(lambda x: gd.sin(x) * x)
     close(gd.grad(gd.grad(f))(x64(0.6)), 2 * np.cos(0.6) - 0.6 * np.sin(0.6))

@@ -63,6 +63,8 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
                 out = prim.cpu(a, **params) if params else prim.cpu(a)
         else:
             out = compute(prim, tuple([x.data for x in inputs]), params)
+    except GpudlError:
+        raise
     except Exception as error:
         out = _recover(prim, inputs, params, error)
     return finish(prim, inputs, params, out)
@@ -169,8 +171,6 @@ def _recover(
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             return compute(prim, tuple(x.data for x in inputs), params)
-    if isinstance(error, GpudlError):
-        raise error
     named = {f"x{i}": x for i, x in enumerate(inputs)}
     result = prim.rule(*specs(inputs), **params)
     if isinstance(error, MemoryError):
@@ -209,6 +209,8 @@ def _run_on_device(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     """Compute with what the settings of this thread choose, then wrap and record."""
     try:
         out = compute(prim, tuple([x.data for x in inputs]), params)
+    except GpudlError:
+        raise
     except Exception as error:
         out = _recover(prim, inputs, params, error)
     return finish(prim, inputs, params, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import devices
 from ..autograd import Variable
 from ..autograd.apply import apply
 from ..autograd.primitive import Primitive
@@ -155,6 +156,7 @@ def _gate(xs: list[Any], see: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> l
         n_out=n,
         n_diff=n,
     )
+    gate.cpu = gate.reference(devices.CPU)  # not the bound method of every row: that is a cycle
     out = apply(gate, *xs)
     passed = [out] if n == 1 else list(out)
     for x, y in zip(xs, passed, strict=True):

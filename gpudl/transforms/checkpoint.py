@@ -25,7 +25,9 @@ class _Segment(Primitive):
 
     __slots__ = ("args", "f", "outer", "random_state")
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], n_out: int) -> None:
+    def __init__(
+        self, f: Callable[..., Any], args: tuple[tuple[Any, ...], dict[str, Any]], n_out: int
+    ) -> None:
         super().__init__("checkpoint", _no_value, _no_value, vjp=_pull, joint=True, n_out=n_out)
         self.cpu = _no_value  # not the bound method of every row: that would be a cycle
         self.n_diff = n_out
@@ -33,16 +35,21 @@ class _Segment(Primitive):
         self.random_state = default_generator().get_state()
         self.outer: list[Node] = []
 
+    def filled(self, inputs: list[Any]) -> Any:
+        """The arguments with `inputs` in the places of their tensors."""
+        given = iter(inputs)
+        flat = [next(given) if isinstance(x, Variable) else x for x in leaves(self.args)]
+        return rebuild(self.args, flat)
+
     def run(self, inputs: list[Any]) -> list[Any]:
         """The results of the function for `inputs` in the places of the argument tensors,
         recorded."""
-        given = iter(inputs)
-        flat = [next(given) if isinstance(x, Variable) else x for x in leaves(self.args)]
         now = default_generator().get_state()
         default_generator().set_state(self.random_state)
         try:
             with enable_grad():
-                return leaves(self.f(*rebuild(self.args, flat)))
+                args, kwargs = self.filled(inputs)
+                return leaves(self.f(*args, **kwargs))
         finally:
             default_generator().set_state(now)
 
@@ -122,23 +129,19 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     function("checkpoint", "f", f)
 
     @wraps(f)
-    def wrapped(*args: Any) -> Any:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         if not state.recording:
-            return f(*args)
+            return f(*args, **kwargs)
         since = tick()
-        inputs = [x for x in leaves(tuple(args)) if isinstance(x, Variable)]
-        segment = _Segment(f, tuple(args), 1)
+        segment = _Segment(f, (args, kwargs), 1)
+        inputs = [x for x in leaves(segment.args) if isinstance(x, Variable)]
         fresh = [_as_leaf(x) for x in inputs]
         with enable_grad():
-            out = f(*rebuild(tuple(args), _filled(args, fresh)))
+            args, kwargs = segment.filled(fresh)
+            out = f(*args, **kwargs)
         return _recorded(segment, inputs, fresh, out, since)
 
     return wrapped
-
-
-def _filled(args: tuple[Any, ...], fresh: list[Any]) -> list[Any]:
-    given = iter(fresh)
-    return [next(given) if isinstance(x, Variable) else x for x in leaves(tuple(args))]
 
 
 def _recorded(segment: _Segment, inputs: list[Any], fresh: list[Any], out: Any, since: int) -> Any:
