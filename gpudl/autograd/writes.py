@@ -34,7 +34,7 @@ def check_writable(op: str, x: Variable, *values: Variable) -> bool:
         raise StaleValueError(
             op,
             f"a view made at {place_text(x._alias.where)} cannot be written in recorded code",
-            remedy="write through the whole tensor: y[i] = y[i] + x, not y[i] += x or v = y[i]; v += x",
+            remedy="write through the tensor it is a view of: y[i] = y[i] + x instead of y[i] += x",
             x=x,
         )
     return recorded
