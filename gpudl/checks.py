@@ -9,8 +9,7 @@ from .errors import ArgumentTypeError
 
 
 def real(op: str, name: str, value: Any) -> float:
-    """`value` as a float: Python's and NumPy's numbers, and what else has `__float__` and one
-    element."""
+    """`value` as a float: a number of Python or NumPy, or anything else with `__float__`."""
     if not isinstance(value, (bool, str, bytes)) and hasattr(value, "__float__"):
         try:
             return float(value)

@@ -111,8 +111,7 @@ def check_kind(op: str, dtype: DType, kinds: str, **operands: object) -> None:
 
 
 def promote(a: DType, b: DType, op: str = "result_type") -> DType:
-    """The dtype of an operation on tensors of dtypes `a` and `b`. Raises `DTypeError` where there
-    is none."""
+    """The dtype of an operation on tensors of `a` and `b`; `DTypeError` where there is none."""
     if a == b:
         return a
     kind_a, kind_b = _KIND[a], _KIND[b]
@@ -159,8 +158,7 @@ def complex_of(dtype: DType) -> DType:
 
 
 def float_of(dtype: DType) -> DType:
-    """`dtype` itself when it is inexact, else the default float: what `sqrt` or `mean` of it
-    gives."""
+    """What `sqrt` or `mean` of `dtype` gives: itself if inexact, else the default float."""
     return dtype if _KIND[dtype] >= 2 else default_float
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 
 def describe(value: object) -> str:
-    """One line for an operand: `float32(3, 4) on cpu` for arrays, a shortened `repr` for the
-    rest."""
+    """An operand in a line: `float32(3, 4) on cpu` for arrays, else a shortened `repr`."""
     shape = getattr(value, "shape", None)
     dtype = getattr(value, "dtype", None)
     if isinstance(shape, tuple) and dtype is not None:

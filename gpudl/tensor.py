@@ -193,8 +193,7 @@ class Tensor(Variable):
             self._node.ensure_extra().keep = True
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
-        """Call `hook(gradient)` when the gradient of this tensor is known; what it returns, if
-        not None, replaces it."""
+        """Call `hook(gradient)` once it is known; a result that is not None replaces it."""
         if self._node is None:
             raise GradError("register_hook", "the tensor does not require a gradient", x=self)
         return RemovableHook(self._node, function("register_hook", "hook", hook))
@@ -236,8 +235,7 @@ class Tensor(Variable):
         return self._host().tolist()
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The data as a NumPy array that shares the memory. Only for tensors on the CPU that
-        require no gradient."""
+        """The data as a NumPy array, memory shared; the tensor is on the CPU, without gradient."""
         if self._node is not None:
             raise GradError(
                 "numpy", "the tensor requires a gradient", remedy="x.detach().numpy()", x=self
@@ -297,8 +295,7 @@ class Tensor(Variable):
         return creation.move(self, devices.device(device))
 
     def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Tensor:
-        """The tensor on another device, or with another dtype, each given as such or by a tensor
-        that has it; itself if nothing changes."""
+        """On another device or with another dtype, or as another tensor is; itself if it is so."""
         dtype, device = creation.destination(targets, dtype, device)
         out = self if device is None else self.to_device(device)
         return out if dtype is None else creation.astype(out, dtype, copy=False)
@@ -566,8 +563,7 @@ class Tensor(Variable):
         return self._write("irshift", self >> other)
 
     def copy_(self, source: Any) -> Tensor:
-        """Overwrite the elements with those of `source`, broadcast and cast to this tensor, which
-        is returned."""
+        """Overwrite the elements by `source`, broadcast and cast to this tensor, and return it."""
         source = convert.cast(convert.tensor_of("copy_", source), self.dtype)
         return self._write("copy_", manipulation.broadcast_to(source, self.shape))
 
@@ -598,8 +594,7 @@ class Tensor(Variable):
         return manipulation.permute_dims(self, order)
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order (reversed by default), as in NumPy. To exchange two axes:
-        `swapaxes`."""
+        """The axes in another order, reversed by default; `swapaxes` exchanges two of them."""
         if not axes or axes == (None,):
             return self.T
         if len(axes) == 2 and self.ndim != 2 and not isinstance(axes[0], (tuple, list)):
@@ -721,14 +716,12 @@ class Tensor(Variable):
         return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)
 
     def max(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The largest element over `axis`. PyTorch's `x.max(0)` also gives indices; here that is
-        `argmax`."""
+        """The largest element over `axis`; the index that PyTorch gives too is `argmax`."""
         _refuse_positional("max", positional)
         return reductions.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, *positional: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The smallest element over `axis`. PyTorch's `x.min(0)` also gives indices; here that is
-        `argmin`."""
+        """The smallest element over `axis`; the index that PyTorch gives too is `argmin`."""
         _refuse_positional("min", positional)
         return reductions.min(self, axis=axis, keepdims=keepdims)
 

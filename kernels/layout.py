@@ -24,9 +24,7 @@ def contiguous(x: Array) -> Array:
     """`x` in C order and aligned, a copy only if it is not."""
     if x.flags.c_contiguous and x.flags.aligned:
         return x
-    notice(
-        "copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} strides {x.strides} to C order"
-    )
+    notice("copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} strides {x.strides} to C order")
     return np.array(x, order="C")
 
 

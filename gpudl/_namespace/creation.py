@@ -123,8 +123,7 @@ def move(x: Any, device: devices.Device) -> Tensor:
 
 
 def destination(targets: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:
-    """Dtype and device from the positional arguments of `to`: dtypes, devices, or a tensor for
-    both."""
+    """Dtype and device as the arguments of `to` give them; a tensor gives both."""
     for target in targets:
         if isinstance(target, Variable):
             dtype, device = target.dtype, devices.of(target.data)

@@ -1,5 +1,4 @@
-"""What the current thread is doing: recording or not, the transform level, and the hooks around
-every operation."""
+"""What a thread is doing: recording or not, the transform level, hooks around every operation."""
 
 from __future__ import annotations
 

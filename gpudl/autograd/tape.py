@@ -83,8 +83,7 @@ class _LeafPrimitive:
 
 
 class _PickPrimitive:
-    """Marks the place of one result among several: its gradient goes to slot `params["index"]` of
-    its parent."""
+    """One result among several: its gradient goes to slot `params["index"]` of its parent."""
 
     name = "result"
 
@@ -246,8 +245,7 @@ def _stale(node: Node, storage: Storage, what: str) -> StaleValueError:
 
 
 def _saved_inputs(node: Node) -> Sequence[Any]:
-    """What the rule sees as inputs: saved variables, and the parent nodes as stand-ins for the
-    rest."""
+    """What the rule sees as inputs: saved variables, and parent nodes standing in for the rest."""
     parents, saved = node.parents, node.saved
     assert parents is not None and saved is not None
     inputs: list[Any] = []

@@ -34,8 +34,7 @@ def place_text(place: Place) -> str:
 
 
 class Storage:
-    """Memory that several variables may share: when it was last written to, and when last by a
-    recorded write."""
+    """Memory that variables may share: when it was last written to, and when by recorded code."""
 
     __slots__ = ("graph_time", "views", "where", "write_time")
 
@@ -46,8 +45,7 @@ class Storage:
         self.views: list[weakref.ref[Variable]] = []
 
     def untracked_views(self) -> list[Variable]:
-        """Living views without history. They are poisoned when a recorded write makes them
-        stale."""
+        """Living views without history, which a recorded write makes stale."""
         alive = [view for ref in self.views if (view := ref()) is not None]
         return [view for view in alive if view._node is None]
 
@@ -94,8 +92,7 @@ _class: type[Variable] = Variable
 
 
 def set_result_class(cls: type[Variable]) -> None:
-    """Make `cls` the class of every result. The floor that defines the public tensor calls this
-    once."""
+    """Make `cls` the class of every result: called once, by the floor of the public tensor."""
     global _class
     _class = cls
 
@@ -154,8 +151,7 @@ def check_fresh(op: str, x: Variable) -> None:
 
 
 def note_write(x: Variable, *, recorded: bool) -> None:
-    """Advance the clock of the memory of `x`. After a recorded write only `x` itself is up to
-    date."""
+    """Advance the clock of the memory of `x`; a recorded write leaves only `x` up to date."""
     storage = storage_of(x)
     storage.write_time = tick()
     storage.where = user_place()

@@ -13,8 +13,7 @@ from .variable import Variable, note_write, place_text, storage_of, user_place
 
 
 def check_writable(op: str, x: Variable, *values: Variable) -> bool:
-    """Whether a write of `values` into `x` is recorded. Raises `GradError` for a write that no
-    gradient survives."""
+    """Whether writing `values` into `x` is recorded; `GradError` if no gradient survives it."""
     if not x.data.flags.writeable:
         raise GradError(op, "the memory is read-only", remedy="write into x.clone()", x=x)
     node = x._node
@@ -69,8 +68,7 @@ def wrote_all(xs: Iterable[Variable]) -> None:
 
 
 def replace(x: Variable, data: Any) -> None:
-    """Give a leaf other memory, of another dtype or device perhaps. Its hooks stay, its gradient
-    does not."""
+    """Give a leaf other memory, of any dtype and device. Its hooks stay, its gradient goes."""
     node = x._node
     rebind(x, data)
     if node is not None:
@@ -79,8 +77,7 @@ def replace(x: Variable, data: Any) -> None:
 
 
 def rebind(x: Variable, data: Any) -> None:
-    """Give `x` other memory with new contents, as the optimizers' packing does. Graphs that saved
-    it notice."""
+    """Give `x` other memory, as the optimizers' packing does. Graphs that saved it notice."""
     note_write(x, recorded=False)
     x._alias = None
     x.data = data

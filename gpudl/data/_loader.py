@@ -59,16 +59,16 @@ class DataLoader:
     * `sampler`, `batch_sampler`: an order of one's own, of indices or of lists of indices.
     * `num_workers`, `worker`: 0 prepares batches when they are asked for; else so many `"thread"`s
       or `"process"`es prepare them ahead. Processes start from a fork server and hand batches over
-      in shared memory; the data set must pickle, and a script must start its work under `if
-      __name__ == "__main__":`.
+      in shared memory; the data set must pickle, and a script must start its work under
+      `if __name__ == "__main__":`.
     * `collate_fn`: a list of samples to a batch, `default_collate` if None. `drop_last`: leave out
-    a smaller last batch.
+      a smaller last batch.
     * `timeout`: seconds to wait for a batch, 0 for ever. `worker_init_fn`: called with the worker's
-    number.
+      number.
     * `generator`, `seed`: where randomness comes from: an integer `seed`, or one draw of
       `generator` (the default generator if None, so `gd.manual_seed` decides).
     * `prefetch_factor`: batches ahead per worker. `persistent_workers`: keep the workers between
-    epochs.
+      epochs.
 
     Every sample has its own seed (`gd.data.sample_rng()`), so the batches are the same bits for any
     number and kind of workers. `state_dict()` names the next batch that has not been delivered; a

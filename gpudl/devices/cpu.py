@@ -75,8 +75,7 @@ class CpuDevice:
             raise self.out_of_memory("empty", shape, dtype, error) from None
 
     def empty_elementwise(self, shape: Shape, dtype: DType, operands: tuple[Array, ...]) -> Array:
-        """An uninitialised result of an elementwise operation, in the layout that the rule gives
-        it."""
+        """An uninitialised elementwise result, in the layout that the rule gives it."""
         order = result_order(shape, operands)
         if order is None:
             return self.empty(shape, dtype)

@@ -13,8 +13,7 @@ from ..shapes import Shape
 
 
 def axis_order(array: Any) -> tuple[int, ...] | None:
-    """The axes from slowest to fastest if `array` is dense in some permutation other than C
-    order, else None."""
+    """The axes from slowest to fastest if `array` is dense in another order than C's, else None."""
     if array.flags.c_contiguous:
         return None
     axes = [i for i, n in enumerate(array.shape) if n > 1]

@@ -91,8 +91,7 @@ def load_safetensors(
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The `__metadata__` of a safetensors file. Raises `CheckpointError` as `load_safetensors`
-    does."""
+    """The `__metadata__` of a safetensors file; raises `CheckpointError` as `load_safetensors`."""
     with _open("read_metadata", as_path("read_metadata", path)) as file:
         return read_header("read_metadata", file).metadata
 
@@ -128,7 +127,7 @@ def read_file(
 def as_path(op: str, path: Any) -> Path:
     """A path given as a string or a path; raises `ArgumentTypeError`."""
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy="a string or a path")
+        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy="gd.save(state, path)")
     return Path(path)
 
 

@@ -123,8 +123,7 @@ class Unpacker:
         self._made: dict[tuple[str, str], Any] = {}
 
     def value(self, text: str) -> Any:
-        """The value whose JSON is `text`; raises `CheckpointError` for what `Packer` does not
-        write."""
+        """The value whose JSON is `text`; `CheckpointError` for what `Packer` does not write."""
         try:
             packed = json.loads(text)
             if packed["version"] != VERSION:

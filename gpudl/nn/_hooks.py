@@ -19,8 +19,7 @@ Hook = Callable[..., Any]
 
 
 class RemovableHandle:
-    """What registering a hook gives: `remove()` takes the hook off again; also a context
-    manager."""
+    """What registering a hook gives: `remove()` takes it off again; also a context manager."""
 
     def __init__(self, hooks: dict[int, Any], key: int) -> None:
         self._hooks, self._key = hooks, key

@@ -125,8 +125,7 @@ class Module(Tree):
         object.__setattr__(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but not trained; with `persistent` it stands in the state
-        dict."""
+        """Add a tensor that is state but not trained, in the state dict if `persistent`."""
         self._check_name("register_buffer", name)
         if tensor is not None and not isinstance(tensor, Variable):
             raise ArgumentTypeError("register_buffer", f"{name!r} is no tensor", tensor=tensor)
@@ -196,8 +195,7 @@ class Module(Tree):
 
     # ----- dtype and device -----
     def to(self: Self, *targets: Any, dtype: Any = None, device: Any = None) -> Self:
-        """Move all parameters and buffers to a device, or floating ones to a dtype. They keep their
-        identity."""
+        """Move parameters and buffers to a device, floating ones to a dtype; identities stay."""
         dtype, device = destination(targets, dtype, device)
         wanted = None if dtype is None else as_dtype(dtype, "to")
         if wanted is not None and not is_inexact(wanted):
@@ -241,8 +239,7 @@ class Module(Tree):
 
     # ----- state -----
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name. They share memory with the module's and
-        have no history."""
+        """Parameters and persistent buffers by dotted name: the module's memory, no history."""
         out: dict[str, Tensor] = {}
         for path, module in self.named_modules(
             prefix=prefix.removesuffix("."), remove_duplicate=False
@@ -278,15 +275,13 @@ class Module(Tree):
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before `forward`; what it returns, if not None, replaces the
-        arguments."""
+        """Call `hook(module, args)` before `forward`; a result that is not None replaces `args`."""
         return self._ensure_hooks().add("pre", hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after `forward`; what it returns, if not None, replaces
-        the output."""
+        """Call `hook(module, args, output)` after `forward`; a result replaces the output."""
         return self._ensure_hooks().add("post", hook, prepend, with_kwargs)
 
     def register_full_backward_hook(

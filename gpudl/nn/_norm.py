@@ -17,8 +17,7 @@ from .functional._check import as_ints, tensor
 
 
 class _BatchNorm(Module):
-    """Batch normalization: per channel, by the batch in training and by running statistics in
-    evaluation."""
+    """Batch normalization per channel: by the batch in training, else by running statistics."""
 
     ranks: tuple[int, ...]
     weight: Parameter | None
@@ -92,8 +91,7 @@ class _BatchNorm(Module):
         return out
 
     def _step(self) -> float:
-        """How far the running statistics move: `momentum`, or to the mean over all batches where it
-        is None."""
+        """How far the running statistics move: `momentum`, or (None) to the mean of all batches."""
         if self.momentum is not None:
             return self.momentum
         return 1.0 / (int(self.num_batches_tracked) + 1)

@@ -182,8 +182,7 @@ def eye_(tensor: Any) -> Any:
 
 
 def dirac_(tensor: Any, groups: int = 1) -> Any:
-    """Fill a convolution's weight (O, I, *K) so that it passes as many channels as it can through
-    unchanged."""
+    """Fill a convolution's weight (O, I, *K) so that it passes what channels it can unchanged."""
     _target("dirac_", tensor)
     if not 3 <= tensor.ndim <= 5:
         raise ShapeError("dirac_", "needs a convolution's weight: 3 to 5 axes", tensor=tensor)
@@ -256,8 +255,7 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None) -> Any:
-    """Fill with a random orthogonal matrix (rows or columns, whichever are fewer), the later axes
-    as columns."""
+    """Fill with a random matrix of orthonormal rows or columns; later axes count as columns."""
     _target("orthogonal_", tensor)
     if tensor.ndim < 2:
         raise ShapeError("orthogonal_", "needs at least two axes", tensor=tensor)
@@ -279,8 +277,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None
 def sparse_(
     tensor: Any, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Any:
-    """Fill a matrix with normal numbers, a share `sparsity` of each column (rounded up) with
-    zeros."""
+    """Fill a matrix with normal numbers, the share `sparsity` of each column with zeros."""
     _target("sparse_", tensor)
     if tensor.ndim != 2:
         raise ShapeError("sparse_", "needs a matrix", tensor=tensor)

@@ -24,14 +24,12 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 def blocks_used(n: int, words: int) -> int:
-    """Blocks that a draw of `n` elements uses, at `words` 32-bit words an element: how far a
-    generator moves on."""
+    """How far a generator moves on: the blocks that `n` elements of `words` words each use."""
     return -(-n * words // 4)
 
 
 def words_per_element(kind: str, dtype: np.dtype[Any] | None = None, span: int = 0) -> int:
-    """32-bit words that one element of a draw takes: `kind` is bits, uniform, normal, randint or
-    permutation."""
+    """32-bit words of an element; `kind`: bits, uniform, normal, randint or permutation."""
     if kind == "bits":
         return 1
     if kind in ("uniform", "normal"):

@@ -1,5 +1,4 @@
-"""Creation: constant arrays and ranges. Being primitives, they are seen by a trace like
-everything else."""
+"""Constant arrays and ranges. Being primitives, they are seen by a trace like all else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Arithmetic and mathematical functions, element by element.
 
-Gradients follow the conjugate convention for complex inputs: the gradient of a holomorphic f is g
-* conj(f'(x)).
+Gradients follow the conjugate convention for complex inputs: that of a holomorphic f is
+g * conj(f'(x)).
 """
 
 from __future__ import annotations
@@ -263,9 +263,8 @@ def _round_ref(xp: Any, x: Any) -> Any:
 
 round_: Row = _unary("round", _round_ref, _zero, kinds="bifc")
 
+
 # ----- complex -----
-
-
 def _cast_ref(xp: Any, x: Any, *, dtype: DType) -> Any:
     if kind(x.dtype) == 3 and kind(dtype) < 3:
         x = x.real
@@ -324,9 +323,8 @@ complex_: Row = _binary(
     linear=True,
 )
 
+
 # ----- choice -----
-
-
 def _where_rule(c: Spec, a: Spec, b: Spec) -> Spec:
     check_kind("where", c.dtype, "b")
     both = elementwise("where", "bifc")(a, b)

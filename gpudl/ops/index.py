@@ -50,8 +50,7 @@ def _consumed(part: Any, array: Any) -> int:
 
 
 def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
-    """The shape of `x[key]`, checked: too many indices, and integers and arrays outside their
-    axes, raise."""
+    """The shape of `x[key]`; too many indices, and indices outside their axes, raise."""
     rest = iter(arrays)
     parts = [(part, next(rest) if part is HOLE else None) for part in key]
     used = sum(_consumed(part, array) for part, array in parts)

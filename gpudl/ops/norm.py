@@ -30,8 +30,7 @@ def _mean(x: Any, axis: tuple[int, ...]) -> Any:
 
 
 def _normalized_gradient(g: Any, x: Any, weight: Any, axis: tuple[int, ...], eps: float) -> Any:
-    """The gradient with respect to x of weight * (x - mean) / sqrt(var + eps), and the normalized
-    x."""
+    """The gradient for x of weight * (x - mean) / sqrt(var + eps), and the normalized x."""
     centered = x - _mean(x, axis)
     rstd = 1 / sqrt(_mean(square(centered), axis) + eps)
     normal = centered * rstd

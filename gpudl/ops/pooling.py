@@ -180,8 +180,7 @@ def _windows(xp: Any, spatial: Ints, out: Ints, options: dict[str, Any]) -> tupl
 
 
 def _contract(xp: Any, x: Any, matrices: list[Any], dtype: Any) -> Any:
-    """Apply a matrix (out, in) along each spatial axis: pooling windows are products of
-    intervals."""
+    """Apply a matrix (out, in) along each spatial axis: windows are products of intervals."""
     for axis, matrix in enumerate(matrices, start=2):
         x = xp.moveaxis(xp.tensordot(matrix.astype(dtype), x, axes=(1, axis)), 0, axis)
     return x

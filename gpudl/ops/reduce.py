@@ -1,5 +1,4 @@
-"""Reductions and scans. `axis` is a normalized tuple for reductions, one axis for scans and
-searches."""
+"""Reductions (`axis` is a normalized tuple), scans and searches (one axis)."""
 
 from __future__ import annotations
 
@@ -211,9 +210,8 @@ def _sort_rule(x: Spec, *, axis: int, descending: bool) -> tuple[Spec, Spec]:
 
 
 def _sort_ref(xp: Any, x: Any, *, axis: int, descending: bool) -> tuple[Any, Any]:
-    if (
-        descending
-    ):  # stable: equal elements keep their order, so sort the reversed array and reverse
+    if descending:
+        # Equal elements keep their order: the reversed array is sorted, and reversed again.
         order = xp.flip(xp.argsort(xp.flip(x, axis), axis=axis, kind="stable"), axis)
         order = x.shape[axis] - 1 - order
     else:

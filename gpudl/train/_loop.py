@@ -24,8 +24,7 @@ Batches = Iterable[tuple[Any, Any]]
 
 
 class Predictions(NamedTuple):
-    """What a classifier says about images: labels (N,), their probabilities (N,), loss and
-    accuracy."""
+    """What a classifier says: labels (N,), their probabilities (N,), loss and accuracy."""
 
     labels: Array
     confidence: Array

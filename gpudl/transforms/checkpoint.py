@@ -42,8 +42,7 @@ class _Segment(Primitive):
         return rebuild(self.args, flat)
 
     def run(self, inputs: list[Any]) -> list[Any]:
-        """The results of the function for `inputs` in the places of the argument tensors,
-        recorded."""
+        """The recorded results of the function for `inputs`."""
         now = default_generator().get_state()
         default_generator().set_state(self.random_state)
         try:
@@ -54,8 +53,7 @@ class _Segment(Primitive):
             default_generator().set_state(now)
 
     def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:
-        """Run forward again, and walk back through it to the arguments and to what was closed
-        over."""
+        """Run forward again, and walk back to the arguments and to what was closed over."""
         inputs = list(xs[: len(xs) - len(self.outer)])
         if not state.recording:
             inputs = [_as_leaf(x) for x in inputs]
@@ -95,8 +93,7 @@ def _as_leaf(x: Variable) -> Any:
 
 
 def _closed_over(outs: list[Any], since: int, inner: set[Node]) -> list[Node]:
-    """The nodes older than `since` that recorded results depend on: what the function closed
-    over."""
+    """The nodes from before `since` that the results depend on: what was closed over."""
     stack = [out._node for out in outs if out._node is not None]
     seen = set(stack)
     found = []

@@ -37,8 +37,7 @@ class Level(NamedTuple):
 
 @contextmanager
 def new_level(at_least: int = 0) -> Iterator[Level]:
-    """Enter a transform: its leaves have the level one above the present, and operations are
-    recorded."""
+    """Enter a transform: the level is one above the present, and operations are recorded."""
     before, outer_records = state.level, state.recording
     state.level = max(before + 1, at_least)
     try:

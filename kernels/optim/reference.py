@@ -154,8 +154,7 @@ def rmsprop(
 
 
 def sumsq(g: Array, *, segments: Segments = None) -> float:
-    """Sum of squares in double: blocks of 16,384 elements, eight running sums in each, so the
-    order is fixed."""
+    """Sum of squares in double, in a fixed order: blocks of 16,384 elements, eight sums in each."""
     total = 0.0
     for s in _slices(segments, g.size):
         x = g[s].astype(np.float64)

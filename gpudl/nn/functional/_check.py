@@ -15,8 +15,7 @@ from ...ops.shape import permute, reshape
 
 
 def tensor(op: str, x: Any, name: str = "input") -> Any:
-    """`x`, which must be a tensor: functions of networks do not convert lists behind the user's
-    back."""
+    """`x`, which must be a tensor: functions of networks do not convert lists unasked."""
     if isinstance(x, Variable):
         return x
     raise ArgumentTypeError(
@@ -125,8 +124,7 @@ def same_shape(op: str, **operands: Any) -> None:
 
 
 def common(op: str, *xs: Any) -> tuple[Any, ...]:
-    """Floating tensors of one dtype: integers take the float's dtype, two different floats
-    raise."""
+    """Floating tensors of one dtype: integers take the float's, two different floats raise."""
     first = next((x for x in xs if kind(x.data.dtype) >= 2), None)
     if first is None:
         return tuple(floating(op, x) for x in xs)

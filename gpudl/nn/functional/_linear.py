@@ -73,8 +73,7 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """The rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx`
-    gets no gradient."""
+    """(..., D): the rows of `weight` (V, D) at `input` (...); `padding_idx` gets no gradient."""
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotSupportedError(
             "embedding",

@@ -59,8 +59,7 @@ def _class_weight(op: str, x: Any, weight: Any, classes: int) -> None:
 def _picked_weights(
     op: str, x: Any, labels: Any, weight: Any, ignore_index: int
 ) -> tuple[Any, Any]:
-    """Labels safe to index with, and the weight of each row, 0 where the label is
-    `ignore_index`."""
+    """Labels safe to index with, and each row's weight, 0 where the label is `ignore_index`."""
     classes = x.shape[1]
     counts = labels != shapes.as_int(op, "ignore_index", ignore_index)
     safe = cast(ew.where(counts, labels, labels * 0), int64)

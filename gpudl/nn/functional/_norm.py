@@ -85,8 +85,7 @@ def batch_norm(
 
 
 def _evaluated(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """One multiplication and one addition per element, with what comes from the channel folded
-    first."""
+    """A multiplication and an addition per element; what comes from the channel is folded first."""
     wide = accumulator(x.dtype)
     mean, var = cast(mean, wide), cast(var, wide)
     scale = 1 / ew.sqrt(var + eps)

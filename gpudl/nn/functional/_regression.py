@@ -72,8 +72,7 @@ def smooth_l1_loss(
 def huber_loss(
     input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Any:
-    """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), times `weight` where
-    given."""
+    """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), times `weight`."""
     op = "huber_loss"
     width = number(op, "delta", delta)
     if width <= 0:
