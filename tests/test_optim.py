@@ -333,6 +333,11 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name: str, bad: float) ->
             assert np.array_equal(np.asarray(after["state"][i][key]), np.asarray(value))
 
 
+def test_a_closure_must_be_callable() -> None:
+    with pytest.raises(ArgumentTypeError, match="callable"):
+        gd.optim.SGD(leaves(1), lr=0.1).step(1)
+
+
 def test_large_finite_gradients_pass() -> None:
     (w,) = leaves(1, [(3,)], np.float64)
     opt = gd.optim.SGD([w], lr=1e-200)

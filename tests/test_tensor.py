@@ -241,6 +241,12 @@ def test_ambiguous_calls_name_the_right_one(call, hint):
         call(gd.ones((2, 3, 4)))
 
 
+@pytest.mark.parametrize("values", [2**70, [1, None], np.array([object()])])
+def test_values_that_no_dtype_holds(values):
+    with pytest.raises(DTypeError, match="int64"):
+        gd.tensor(values)
+
+
 def test_memory_order():
     x = gd.asarray(np.arange(12.0).reshape(3, 4))
     assert x.contiguous() is x

@@ -41,6 +41,12 @@ def host_array(op: str, obj: Any, dtype: DType | None = None) -> np.ndarray[Any,
         array = _from_sequence(op, obj, dtype)
     if array.dtype not in _known and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "O":
+        raise DTypeError(
+            op,
+            "the values are objects of Python or integers beyond 64 bits",
+            remedy="floats, or integers within int64; nan where a value is missing",
+        )
     as_dtype(array.dtype, op)
     return array
 

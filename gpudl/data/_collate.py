@@ -16,12 +16,12 @@ _REMEDY = "give the DataLoader a collate_fn that makes a batch of such samples"
 def collate_arrays(samples: Sequence[Any]) -> Any:
     """A batch of `samples` with arrays as its leaves; strings and bytes stay in lists."""
     first = samples[0]
-    if isinstance(first, np.ndarray | np.generic) and not isinstance(first, str | bytes):
+    if isinstance(first, str | bytes):  # before the arrays, for numpy.str_ is a string
+        return list(samples)
+    if isinstance(first, np.ndarray | np.generic):
         return _stack([np.asarray(sample) for sample in samples])
     if isinstance(first, bool | int | float | complex):
         return _numbers(samples)
-    if isinstance(first, str | bytes):
-        return list(samples)
     if isinstance(first, Mapping):
         keys = list(first)
         _same(samples, lambda s: isinstance(s, Mapping) and set(s) == set(keys), f"keys {keys}")

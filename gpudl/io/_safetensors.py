@@ -127,7 +127,8 @@ def read_file(
 def as_path(op: str, path: Any) -> Path:
     """A path given as a string or a path; raises `ArgumentTypeError`."""
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy="gd.save(state, path)")
+        remedy = "gd.save(state, path)" if op == "save" else "a string or a path"
+        raise ArgumentTypeError(op, f"path is {type(path).__name__}", remedy=remedy)
     return Path(path)
 
 

@@ -41,9 +41,9 @@ def number(
 
 def _share(a: Any, b: Any) -> bool:
     """Whether two arrays have an element in common; yes where that is hard to tell."""
+    candidates: Any = 100_000  # the stubs of NumPy 2.4 know only two values
     try:
-        # The stubs of NumPy know two values of max_work; it is any number of candidates to try.
-        return np.shares_memory(a, b, max_work=100_000)  # type: ignore[arg-type]
+        return np.shares_memory(a, b, max_work=candidates)
     except np.exceptions.TooHardError:
         return True
 
@@ -194,6 +194,8 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                raise ArgumentTypeError("step", f"closure must be callable, not {closure!r:.60}")
             with enable_grad():
                 loss = closure()
         plan = []
