@@ -20,7 +20,7 @@ PACKAGE = ROOT / "gpudl"
 # The floors. A module imports from its own floor or from floors below.
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("settings", "errors", "dtypes", "shapes", "_version", "_C"), 0),
-    **dict.fromkeys(("checks", "checks", "notices", "tolerances"), 0),
+    **dict.fromkeys(("checks", "notices", "tolerances"), 0),
     "devices": 1,
     "runtime": 2,
     "kernels": 3,
@@ -40,7 +40,6 @@ UPWARD = {
 # Files longer than 500 lines, with the reason.
 LONG = {
     "gpudl/tensor.py": "one class, a short method for every operator and habit of NumPy",
-    "gpudl/nn/_activation.py": "a short class for every activation",
 }
 
 
@@ -126,7 +125,7 @@ def test_every_exception_is_needed():
         assert name in [found for found, _ in imports(module)]
         assert floor(name) > floor(module)
     for path in LONG:
-        assert (ROOT / path).exists()
+        assert len((ROOT / path).read_text().splitlines()) > 500
 
 
 def test_no_import_cycles():

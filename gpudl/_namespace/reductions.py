@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .. import shapes
@@ -117,10 +118,7 @@ def all(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def _count(x: Any, axes: tuple[int, ...]) -> int:
-    n = 1
-    for i in axes:
-        n *= x.shape[i]
-    return n
+    return math.prod(x.shape[i] for i in axes)
 
 
 def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:

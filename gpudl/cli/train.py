@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     history = training.run(progress(quiet=args.quiet))
     predictions = training.predict()
     kernels = training.kernels()
-    _print_result(training, history, predictions, kernels, str(device))
+    _print_result(history, predictions, kernels, str(device))
     if args.json:
         _write_json(args, training, history, predictions)
     if args.report:
@@ -87,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_result(
-    training: Training,
     history: History,
     predictions: Predictions,
     kernels: list[Summary],

@@ -160,8 +160,8 @@ class ProcessRunner:
         self._run = run
         _RUN.pack_into(self._control.view(), 0, run)
         while self._jobs:
-            worker, _, job = self._jobs.popleft()
-            self._wait(worker, job)
+            _, _, job = self._jobs.popleft()
+            self._wait(job)
         self._count = 0
 
     def submit(self, job: Job) -> None:
@@ -179,14 +179,14 @@ class ProcessRunner:
     def result(self) -> Any:
         """The batch of the oldest job; raises `WorkerError` for what went wrong in it."""
         worker, slot, job = self._jobs.popleft()
-        kind, _ = self._wait(worker, job)
+        kind, _ = self._wait(job)
         with worker.slots[slot].view() as view:
             value = read(view, _own)
         if kind == _FAILED:
             raise self._failure(worker, value, f"while preparing batch {job.number}")
         return value
 
-    def _wait(self, worker: _Worker, job: Job) -> tuple[str, int]:
+    def _wait(self, job: Job) -> tuple[str, int]:
         key = (job.run, job.number)
         deadline = time.monotonic() + self._timeout if self._timeout else None
         while key not in self._arrived:

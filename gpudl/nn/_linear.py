@@ -160,7 +160,9 @@ class Embedding(Module):
         super().__init__()
         if max_norm is not None or scale_grad_by_freq or sparse:
             raise NotSupportedError(
-                "Embedding", "max_norm, scale_grad_by_freq and sparse are not there"
+                "Embedding",
+                "max_norm, scale_grad_by_freq and sparse are not there",
+                remedy="leave them at their defaults",
             )
         self.num_embeddings = positive("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = positive("Embedding", "embedding_dim", embedding_dim)

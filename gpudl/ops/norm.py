@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..autograd import Row, Spec, row
@@ -23,9 +24,7 @@ def _per_channel(x: Any, rank: int) -> Any:
 
 
 def _mean(x: Any, axis: tuple[int, ...]) -> Any:
-    n = 1
-    for i in axis:
-        n *= x.shape[i]
+    n = math.prod(x.shape[i] for i in axis)
     return sum_(x, axis=axis, keepdims=True) * (1.0 / n)
 
 
@@ -55,10 +54,7 @@ def _batch_norm_rule(x: Spec, weight: Spec, bias: Spec, *, eps: float) -> tuple[
 
 
 def _count(x: Any) -> int:
-    n = int(x.shape[0])
-    for extent in x.shape[2:]:
-        n *= int(extent)
-    return n
+    return math.prod((x.shape[0], *x.shape[2:]))
 
 
 def _statistics(xp: Any, x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
