@@ -273,6 +273,12 @@ def __getattr__(name: str) -> object:
         return _importlib.import_module(f"{__name__}.{name}")
     if name in _FUNCTIONS:
         return getattr(_importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+    from ._namespace.torch_names import FUNCTIONS
+
+    if name in FUNCTIONS:
+        raise errors.MissingAttributeError(
+            __name__, f"has no attribute {name!r}", remedy=FUNCTIONS[name]
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

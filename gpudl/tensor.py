@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ._namespace import (
     reductions,
 )
 from ._namespace import elementwise as ew
+from ._namespace.torch_names import METHODS
 from .autograd import (
     Node,
     Row,
@@ -643,6 +644,14 @@ class Tensor(Variable):
                 x=self,
             )  # fmt: skip
         return manipulation.repeat(self, repeats, axis=axis)
+
+    if not TYPE_CHECKING:  # to type checkers, what is not written here is not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = METHODS.get(name)
+            if hint is None:
+                raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+            raise MissingAttributeError("Tensor", f"has no attribute {name!r}", remedy=hint)
 
     def view(self, *shape: Any) -> NoReturn:
         """Not there: `reshape` gives another shape, `astype` another dtype."""
