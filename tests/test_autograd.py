@@ -122,6 +122,20 @@ def test_inputs_restrict_who_receives():
         (x * 2).backward(inputs=[gd.ones(1)])
 
 
+def test_gradients_that_are_returned_can_be_written_to():
+    a, b, seed = leaf(np.ones(37)), leaf(np.ones(37)), gd.asarray(np.ones(37))
+    for ga, gb in (
+        gd.autograd.grad((a + b).sum(), [a, b]),
+        gd.autograd.grad(a + b, [a, b], seed),
+        gd.grad(lambda a, b: (a + b).sum(), argnums=(0, 1))(a.detach(), b.detach()),
+        gd.vjp(lambda a, b: a + b, a.detach(), b.detach())[1](seed),
+    ):
+        ga *= 3
+        close(ga, 3 * np.ones(37))
+        close(gb, np.ones(37))
+        close(seed, np.ones(37))
+
+
 def test_grad_leaves_dot_grad_alone():
     x, y, z = leaf([1.0]), leaf([2.0]), leaf([0.0])
     gx, gy = gd.autograd.grad(x * y, [x, y])

@@ -54,13 +54,13 @@ _accumulating = threading.RLock()
 
 
 class _Receiver:
-    """Puts gradients where `.grad` finds them. Each leaf gets an array of its own."""
+    """Puts gradients where `.grad` finds them. Each gradient gets an array of its own."""
 
     def __init__(self, gradients: Sequence[Variable]) -> None:
         self.given = {id(g.data): g.data for g in gradients}
 
     def own(self, g: Any) -> Any:
-        """`g`, copied if its array is a view, or was given to another leaf already."""
+        """`g`, copied if its array is a view, or was given away already."""
         array = g.data
         if g._node is None and (isinstance(array.base, np.ndarray) or id(array) in self.given):
             g = make(array.copy())
@@ -143,8 +143,10 @@ def grad(
     targets = [_target("grad", x) for x in xs]
     found: dict[Node, Any] = {}
 
+    receiver = _Receiver([g for _, g in roots])
+
     def deliver(node: Node, g: Any) -> None:
-        found[node] = g
+        found[node] = receiver.own(g)
 
     tape.backward(
         [node for node, _ in roots],
