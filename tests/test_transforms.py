@@ -187,6 +187,24 @@ def test_custom_vjp_may_return_what_it_keeps():
     assert not np.shares_memory(w.grad.data, w.data)
 
 
+def test_custom_vjp_drops_what_it_keeps_after_the_backward_pass():
+    import weakref
+
+    kept = []
+
+    def forward(x):
+        residual = x * 3
+        kept.append(weakref.ref(residual))
+        return x * 2, residual
+
+    f = gd.custom_vjp(lambda x: x * 2)
+    f.defvjp(forward, lambda _, g: (g * 2,))
+    y = f(gd.tensor(V, requires_grad=True))
+    assert kept[0]() is not None
+    y.sum().backward()
+    assert kept[0]() is None
+
+
 def test_custom_vjp_fills_in_gradients_of_unused_results():
     f = gd.custom_vjp(lambda x: {"used": x * 2, "unused": x.sum()})
     f.defvjp(

@@ -19,6 +19,7 @@ from .state import rare, state, tick
 from .variable import Alias, Storage, Variable, check_fresh, make, place_text
 
 Hook = Callable[[Any], Any]
+_RELEASED: dict[str, Any] = {}
 
 
 class Extra:
@@ -74,6 +75,7 @@ class Node:
         self.parents = None
         self.saved = None
         self.saved_out = None
+        self.params = _RELEASED  # a call of a custom rule is a parameter, with what it keeps
 
 
 class _LeafPrimitive:

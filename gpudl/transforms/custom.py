@@ -20,8 +20,11 @@ from .tree import leaves, rebuild
 Rule = Callable[..., Any]
 
 
-class _Call(Primitive):
-    """One call of a function with its own rule, as the primitive of its node."""
+class _Call:
+    """One call of a function with its own rule: what its backward pass needs.
+
+    It is a parameter of its node, which drops it after a backward pass that keeps no graph.
+    """
 
     __slots__ = ("args", "function", "residuals", "results", "structure")
 
@@ -29,18 +32,26 @@ class _Call(Primitive):
         self, function: custom_vjp, args: tuple[Any, ...], out: Any, residuals: Any
     ) -> None:
         values = leaves(out)
-        n = len(values)
-        super().__init__(
-            function.__name__, _no_reference, _no_rule, vjp=_pull, joint=True, n_out=n, n_diff=n
-        )
-        self.cpu = _no_reference  # not the bound method of every row: that would be a cycle
         self.function, self.args, self.residuals = function, args, residuals
-        self.structure = rebuild(out, range(n))
+        self.structure = rebuild(out, range(len(values)))
         self.results = [Spec(value.shape, value.dtype) for value in values]
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def primitive(self) -> Primitive:
+        """The primitive of the node."""
+        n = len(self.results)
+        made = Primitive(
+            self.name, _no_reference, _no_rule, vjp=_pull, joint=True, n_out=n, n_diff=n
+        )
+        made.cpu = _no_reference  # not the bound method of every row: that would be a cycle
+        return made
 
     def pull(self, g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any) -> list[Any]:
         """The user's backward rule, its result checked against the arguments."""
-        gs = [g] if self.n_out == 1 else g
+        gs = [g] if len(self.results) == 1 else g
         device = device_of(next(part for part in gs if part is not None))
         given = [
             full(shape=spec.shape, value=0, dtype=spec.dtype, device=device)
@@ -96,7 +107,6 @@ class _Call(Primitive):
 
 
 def _pull(g: Any, ys: Any, needs: tuple[bool, ...], *xs: Any, call: _Call) -> list[Any]:
-    # The call reaches its rule as a parameter: a bound method in its own slot would be a cycle.
     return call.pull(g, ys, needs, *xs)
 
 
@@ -162,7 +172,7 @@ class custom_vjp:  # the name of the contract, JAX's
         # Results get memory of their own, so that an input handed through does not lose its place.
         results = [copy_row(value) for value in values]
         call = _Call(self, tuple(args), out, residuals)
-        node = record(call, tuple(inputs), {"call": call}, results[0].data)
+        node = record(call.primitive(), tuple(inputs), {"call": call}, results[0].data)
         assert node is not None
         node.saved = tuple(inputs)
         for index, result in enumerate(results):
