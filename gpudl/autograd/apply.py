@@ -18,7 +18,7 @@ from ..errors import DeviceError, GpudlError, KernelError
 from .inspection import setting_hooks
 from .primitive import Primitive, Spec
 from .state import Hook, rare, state
-from .tape import POISON, Node, pick, raise_poisoned, record, save_outputs
+from .tape import Node, pick, record, save_outputs
 from .variable import Variable, make, share
 
 # Elements from which an elementwise result comes from the pool (256 KB of float32).
@@ -72,39 +72,29 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
 
 def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out: Any) -> Any:
     """Wrap what was computed, and record it if an input requires a gradient."""
-    some_node: Any = None
-    for x in inputs:
-        if x._node is not None:
-            some_node = x._node
-            if some_node.prim is POISON:
-                raise_poisoned(prim.name, some_node)
-    if prim.n_out != 1:
-        return _wrap_several(prim, inputs, params, out, some_node)
-    if type(out) is not ndarray:
-        out = normalize(out)
-    if some_node is None or not prim.n_diff or not state.recording:
-        result = make(out)
-    else:
-        node = record(prim, inputs, params, out)
-        result = make(out, node)
-        if prim.saves_out and node is not None:
-            node.saved_out = [out, None]
+    outs = out if prim.n_out != 1 else None
+    first = out if outs is None else outs[0]
+    if type(first) is not ndarray:
+        first = normalize(first)
+    node = None
+    if prim.n_diff:
+        for x in inputs:
+            if x._node is not None:
+                if state.recording:
+                    node = record(prim, inputs, params, first)
+                break
+    if outs is not None:
+        return _wrap_several(prim, outs, node)
+    result = make(first, node)
+    if node is not None and prim.saves_out:
+        node.saved_out = [first, None]
     if prim.view:
         _note_view(inputs[0], result)
     return result
 
 
-def _wrap_several(
-    prim: Primitive,
-    inputs: tuple[Any, ...],
-    params: dict[str, Any],
-    outs: Any,
-    some_node: Node | None,
-) -> tuple[Any, ...]:
+def _wrap_several(prim: Primitive, outs: Any, node: Node | None) -> tuple[Any, ...]:
     results = tuple([make(normalize(out)) for out in outs])
-    if some_node is None or not state.recording or not prim.n_diff:
-        return results
-    node = record(prim, inputs, params, results[0].data)
     if node is None:
         return results
     if prim.n_diff == 1:

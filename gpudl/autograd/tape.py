@@ -180,7 +180,18 @@ def record(
         saved = inputs
     else:
         saved = tuple([x if i in saves else None for i, x in enumerate(inputs)])
-    return new_node(prim, params, parents, saved, out.shape, dtype, level)
+    node = _new(Node)
+    node.prim = prim
+    node.params = params
+    node.parents = parents
+    node.saved = saved
+    node.saved_out = None
+    node.shape = out.shape
+    node.dtype = dtype
+    node.level = level
+    node.seq = tick()
+    node.extra = None
+    return node
 
 
 def save_outputs(node: Node, variables: Sequence[Variable]) -> None:
@@ -437,9 +448,9 @@ def _step(
     if node.extra is not None and node.extra.trace is not None:
         _check_anomaly(node, grads)
     broadcasts = prim.broadcasts
-    for i, grad in enumerate(grads):
+    for parent, grad in zip(parents, grads, strict=True):
         if grad is not None:
-            parent: Any = parents[i]
+            assert parent is not None
             if broadcasts and grad.data.shape != parent.shape:
                 grad = _algebra.unbroadcast(grad, parent.shape)
             have = at.get(parent)
