@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Setting:
     scoped: bool = True  # else it holds for the whole process, and `config` refuses it
 
 
+_BUILD_VARIABLE = "GPUDL_EXTENSION"  # read by setup.py
 TABLE: dict[str, Setting] = {
     "debug": Setting(
         "GPUDL_DEBUG",
@@ -141,7 +143,19 @@ def _from_environment() -> dict[str, Any]:
         values[name] = row.default if text is None else _parse(name, text, row.env)
     if values["cache_dir"] is None:
         values["cache_dir"] = _default_cache()
+    _warn_of_unknown_names()
     return values
+
+
+def _warn_of_unknown_names() -> None:
+    known = {row.env for row in TABLE.values()} | {_BUILD_VARIABLE}
+    for name in os.environ:
+        if name.startswith("GPUDL_") and name not in known:
+            import difflib  # not at the top: a misspelling is rare, its import is not cheap
+
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
+            warnings.warn(f"{name} is no setting of gpudl{meant}", stacklevel=2)
 
 
 class Settings(threading.local):

@@ -117,7 +117,7 @@ def refuse(worker: int) -> None:
 
 def mark(worker: int) -> None:
     """A worker_init_fn that leaves a trace."""
-    os.environ["GPUDL_TEST_MARK"] = f"worker {worker}"
+    os.environ["LOADER_TEST_MARK"] = f"worker {worker}"
 
 
 class Marked(data.Dataset[str]):
@@ -127,4 +127,4 @@ class Marked(data.Dataset[str]):
         return 4
 
     def __getitem__(self, index: int) -> str:
-        return os.environ.get("GPUDL_TEST_MARK", "none")
+        return os.environ.get("LOADER_TEST_MARK", "none")

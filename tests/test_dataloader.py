@@ -337,7 +337,7 @@ def test_two_passes_at_once(worker: Any, persistent: bool) -> None:
 
 @BOTH
 def test_worker_init_fn(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GPUDL_TEST_MARK", "none")
+    monkeypatch.setenv("LOADER_TEST_MARK", "none")
     loader = data.DataLoader(Marked(), 2, num_workers=1, worker=worker, worker_init_fn=mark, seed=0)
     assert list(loader) == [["worker 0"] * 2] * 2
     failing = data.DataLoader(
@@ -614,3 +614,11 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert 'if __name__ == "__main__":' in done.stderr
+
+
+def test_reprs_say_what_is_inside():
+    data = gd.data.TensorDataset(gd.zeros((4, 2)), gd.zeros(4, dtype=gd.int64))
+    assert repr(data) == "TensorDataset(float32(4, 2) on cpu, int64(4,) on cpu)"
+    assert repr(gd.data.Subset(data, [0, 1])) == "Subset(TensorDataset, 2 samples)"
+    loader = gd.data.DataLoader(data, batch_size=2)
+    assert repr(loader) == "DataLoader(TensorDataset, batch_size=2, num_workers=0)"

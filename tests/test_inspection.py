@@ -272,3 +272,19 @@ def test_a_faulty_kernel_module_is_not_taken_for_a_missing_one(monkeypatch):
     monkeypatch.setattr(kernels.importlib, "import_module", fail)
     with pytest.raises(ImportError):
         find("conv", "cpu")
+
+
+# ----- the environment -----
+@pytest.mark.parametrize(
+    ("name", "meant"), [("GPUDL_DEBG", "GPUDL_DEBUG"), ("GPUDL_XYZZY", "docs/settings.md")]
+)
+def test_a_misspelt_setting_is_named(name, meant):
+    done = subprocess.run(
+        [sys.executable, "-c", "import gpudl"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, name: "1"},
+    )
+    assert f"{name} is no setting of gpudl" in done.stderr
+    assert meant in done.stderr

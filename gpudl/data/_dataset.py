@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError, describe
 from ..random import Generator
 from ._checks import indexed, iterable, number
 from ._seed import permutation
@@ -99,6 +99,9 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
             )
         self.tensors = tensors
 
+    def __repr__(self) -> str:
+        return f"TensorDataset({', '.join(map(describe, self.tensors))})"
+
     def __len__(self) -> int:
         return int(self.tensors[0].shape[0])
 
@@ -134,6 +137,9 @@ class Subset(Dataset[T_co]):
     def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
         self.dataset = indexed("Subset", "dataset", dataset)
         self.indices = indexed("Subset", "indices", indices)
+
+    def __repr__(self) -> str:
+        return f"Subset({type(self.dataset).__name__}, {len(self)} samples)"
 
     def __len__(self) -> int:
         return len(self.indices)

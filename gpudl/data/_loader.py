@@ -177,6 +177,10 @@ class DataLoader:
             return sampler, None
         return sampler, BatchSampler(sampler, self.batch_size, self.drop_last)
 
+    def __repr__(self) -> str:
+        name = type(self.dataset).__name__
+        return f"DataLoader({name}, batch_size={self.batch_size}, num_workers={self.num_workers})"
+
     # ----- passes -----
 
     def __iter__(self) -> Iterator[Any]:
