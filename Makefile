@@ -1,7 +1,8 @@
 # make demo       install into .venv, train a network on handwritten digits, write demo/report.html
 # make test       install, lint, type check and the fast tests     make test-full    every test
 # make ext        rebuild the C++ extension in place                make test-pythons every Python on this machine
-# make bench      the benchmark                                     make clean        remove what these made
+# make bench      the benchmark, 5 minutes                          make bench-full   all of it
+# make clean      remove what these made
 # make test-array-api ARRAY_API_SUITE=dir    the array API suite; make test-full runs it too where the variable is set
 #
 # PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell sh scripts/find_python.sh)
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test test-full test-array-api test-pythons ext bench lint typecheck format clean
+.PHONY: demo test test-full test-array-api test-pythons ext bench bench-full lint typecheck format clean
 
 demo: $(VENV)/.train
 	@mkdir -p demo
@@ -52,8 +53,10 @@ ext:
 endif
 
 bench: $(VENV)/.train
-	$(BIN)/python bench/overhead.py
-	$(BIN)/python bench/mnist_vs_torch.py
+	$(BIN)/python -m bench --quick --json build/bench/quick.json --html build/bench/quick.html
+
+bench-full: $(VENV)/.train
+	$(BIN)/python -m bench --json build/bench/full.json --html build/bench/full.html
 
 # One stamp a set of extras; a change of the build files installs again.
 $(VENV)/.train: $(SOURCES) | $(BIN)/python

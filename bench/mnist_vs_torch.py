@@ -90,7 +90,7 @@ class Theirs:
 
     def step(self, x: Array, y: Array) -> float:
         logits = self.model(torch.from_numpy(x))
-        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(y))
+        loss: Any = torch.nn.functional.cross_entropy(logits, torch.from_numpy(y))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -136,7 +136,7 @@ def main() -> None:
     steps = args.steps or -(-len(y) // RECIPE.batch_size)
     ours = Ours(args.epochs * steps + 1)
     nets: list[Ours | Theirs] = [ours, Theirs(args.epochs * steps + 1, ours)]
-    rows = []
+    rows: list[dict[str, Any]] = []
     sys.stdout.write("epoch  library  test accuracy  mean loss  seconds  images/s\n")
     for epoch in range(args.epochs):
         # Who goes first alternates too.

@@ -104,12 +104,11 @@ WAITING: dict[str, str] = {
     "testing.check_kernel": "kernels of your own",
     "cuda.is_available": "cuda device",
 }
-COMMANDS = {"info", "doctor", "train"}
+COMMANDS = {"info", "doctor", "train", "bench"}
 COMMANDS_WAITING = {
     "sample": "language models",
     "report": "training reports",
     "kernels": "cuda kernels",
-    "bench": "benchmark suite",
 }
 DEVICES_WAITING = {"cuda:0": "cuda device", "emu": "emulated device"}
 
