@@ -13,7 +13,13 @@ from .results import OURS, Run
 from .tables import LEGEND, Table, head, summary, tables
 
 TEMPLATE = Path(__file__).with_name("page.html")
-COLORS = {"gpudl": "#2f6fdb", "torch": "#e2622f", "torch_tuned": "#b5871f", "numpy": "#3d9a6b"}
+COLORS = {
+    "gpudl": "#2f6fdb",
+    "gpudl_channels_last": "#7fa6ea",
+    "torch": "#e2622f",
+    "torch_tuned": "#b5871f",
+    "numpy": "#3d9a6b",
+}
 GRAY = "#808080"  # readable on light and on dark
 
 
@@ -69,7 +75,7 @@ def chart(run: Run) -> str:
         right.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         right.set_xlabel("share of the machine's limit")
         handles, labels = right.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
         figure.patch.set_alpha(0)
         out = io.StringIO()
         canvas: Any = FigureCanvasSVG(figure)

@@ -14,7 +14,6 @@ from gpudl.errors import ArgumentError
 from .adapters import FRAMEWORKS
 
 OURS = "gpudl"
-PEERS = tuple(name for name in FRAMEWORKS if name != OURS)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from .workloads import GROUPS
 LEGEND = (
     "Ratios are the peer's time over gpudl's, above 1 where gpudl is faster: of the medians, and "
     "in brackets of the minima. ~ marks a median without one undisturbed turn, ! a result that "
-    "disagrees or a failure. Of limit: the time that the essential work takes at the machine's "
-    "measured limits, over gpudl's; above 100% the data stayed in a cache."
+    "disagrees or a failure. gpudl NHWC takes images that are channels-last in memory already, as "
+    "its layers leave them; so does PyTorch tuned. Of limit: the time that the essential work "
+    "takes at the machine's measured limits, over gpudl's; above 100% the data stayed in a cache."
 )
 
 

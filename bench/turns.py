@@ -26,7 +26,7 @@ from gpudl.errors import WorkerError
 from gpudl.tolerances import error, largest, tolerance
 
 from .adapters import FRAMEWORKS
-from .results import Measurement, Row
+from .results import OURS, Measurement, Row
 from .workloads import Workload
 
 ROOT = Path(__file__).parents[1]
@@ -164,7 +164,7 @@ def measure(workload: Workload, workers: Workers, plan: Plan) -> Row:
             elif "unsupported" not in reply:
                 errors[name] = None
         if len(errors) > 1:
-            reference = next((n for n in ("torch", "numpy") if n in errors), None)
+            reference = next((n for n in ("torch", "numpy", OURS) if n in errors), None)
             for name in errors:
                 if reference not in (None, name):
                     errors[name] = compare(Path(folder) / name, Path(folder) / str(reference))

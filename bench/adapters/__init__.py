@@ -29,6 +29,7 @@ KEEP_PAGES = {
 }
 FRAMEWORKS = {
     "gpudl": Framework("gpudl_eager", "gpudl", "gpudl"),
+    "gpudl_channels_last": Framework("gpudl_channels_last", "gpudl", "gpudl NHWC"),
     "torch": Framework("torch_eager", "torch", "PyTorch"),
     "torch_tuned": Framework("torch_tuned", "torch", "PyTorch tuned", KEEP_PAGES),
     "numpy": Framework("numpy_plain", "numpy", "NumPy"),
