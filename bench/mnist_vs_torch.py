@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,18 @@ class Theirs:
             conv = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
             return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())
 
-        class CNN(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.block1, self.block2 = block(1, w), block(w, 2 * w)
-                self.block3, self.head = block(2 * w, 4 * w), nn.Linear(4 * w * 49, 10)
-                self.pool = nn.MaxPool2d(2)
-
-            def forward(self, x: Any) -> Any:
-                x = self.block3(self.pool(self.block2(self.pool(self.block1(x)))))
-                return self.head(x.flatten(1))
-
-        self.model = CNN()
+        # The names are those of gpudl.models.CNN, whose state is loaded below.
+        self.model: Any = nn.Sequential(
+            OrderedDict(
+                block1=block(1, w),
+                pool1=nn.MaxPool2d(2),
+                block2=block(w, 2 * w),
+                pool2=nn.MaxPool2d(2),
+                block3=block(2 * w, 4 * w),
+                flatten=nn.Flatten(),
+                head=nn.Linear(4 * w * 49, 10),
+            )
+        )
         state = {k: torch.tensor(v.detach().numpy()) for k, v in ours.model.state_dict().items()}
         self.model.load_state_dict(state)
         self.optimizer = torch.optim.AdamW(
