@@ -147,11 +147,19 @@ class WorkerError(GpudlError, RuntimeError):
 
 
 class NotSupportedError(GpudlError, NotImplementedError):
-    """Something the array standard or PyTorch has and gpudl, on purpose or yet, has not."""
+    """Something the array standard or PyTorch has and gpudl, on purpose or yet, has not; or a
+    method that a subclass has to define."""
 
 
 def missing(package: str, extra: str, op: str) -> MissingDependencyError:
     """The error for an optional `package`, with the pip line that brings it."""
     return MissingDependencyError(
         op, f"needs the package {package!r}", remedy=f'pip install "gpudl[{extra}]"'
+    )
+
+
+def undefined(owner: object, method: str) -> NotSupportedError:
+    """The error for calling a `method` that the class of `owner` has to define."""
+    return NotSupportedError(
+        type(owner).__name__, f"has no {method}", remedy=f"define {method}(self, ...) in the class"
     )

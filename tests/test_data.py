@@ -762,3 +762,11 @@ def test_arguments_of_the_wrong_kind(call: Any) -> None:
         except GpudlError:
             refused += 1
     assert refused >= 2
+
+
+def test_what_a_subclass_must_define_is_named():
+    with pytest.raises(GpudlError, match="has no __getitem__") as raised:
+        data.Dataset()[0]
+    assert isinstance(raised.value, NotImplementedError)
+    with pytest.raises(GpudlError, match="has no __iter__"):
+        iter(data.IterableDataset())

@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import shapes
 from ..autograd import Node, Variable
-from ..autograd.apply import apply
 from ..autograd.tape import record
 from ..autograd.writes import check_writable, wrote
 from ..dtypes import kind, promote_scalar
@@ -155,7 +154,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
         raise ArgumentTypeError("take", f"indices of dtype {index.dtype.name}", remedy="integers")
     key = (slice(None),) * at + (ops.HOLE,)
     ops.indexed_shape("take", x.shape, key, (index.data,))
-    return apply(ops.take_items, x, index, key=key)
+    return ops.take_items(x, index, key=key)
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:

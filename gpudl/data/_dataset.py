@@ -11,7 +11,14 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError, describe
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    IndexRangeError,
+    ShapeError,
+    describe,
+    undefined,
+)
 from ..random import Generator
 from ._checks import indexed, iterable, number
 from ._seed import permutation
@@ -35,7 +42,7 @@ class Dataset(Generic[T_co]):
     """
 
     def __getitem__(self, index: Any) -> T_co:
-        raise NotImplementedError(f"{type(self).__name__} does not define __getitem__")
+        raise undefined(self, "__getitem__")
 
     def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
         return ConcatDataset([self, other])
@@ -50,7 +57,7 @@ class IterableDataset(Generic[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} does not define __iter__")
+        raise undefined(self, "__iter__")
 
 
 def raw(x: Any) -> Array:

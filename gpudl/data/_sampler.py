@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, undefined
 from ..random import Generator
 from ..shapes import as_int
 from ._checks import iterable, sized
@@ -29,7 +29,7 @@ class Sampler(Generic[T_co]):
     epoch = 0
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} does not define __iter__")
+        raise undefined(self, "__iter__")
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass that of `epoch`."""

@@ -14,7 +14,7 @@ from ..autograd import enable_grad
 from ..autograd.writes import wrote_all
 from ..checks import flag, real
 from ..dtypes import check_kind
-from ..errors import ArgumentError, ArgumentTypeError, StateDictError
+from ..errors import ArgumentError, ArgumentTypeError, StateDictError, undefined
 from ..tensor import Tensor
 from ._pack import Pack, State
 
@@ -88,11 +88,11 @@ class Optimizer:
 
     def check_options(self, options: dict[str, Any]) -> None:
         """Raise `ArgumentError` for an option of a group that is not allowed."""
-        raise NotImplementedError(f"{self.name} does not define check_options")
+        raise undefined(self, "check_options")
 
     def update(self, group: Group, pack: Pack, active: list[int], states: list[State]) -> None:
         """Update the parameters number `active` of a pack whose gradients have been gathered."""
-        raise NotImplementedError(f"{self.name} does not define update")
+        raise undefined(self, "update")
 
     def _check(self, options: dict[str, Any]) -> None:
         self.check_options(options)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import ArgumentError, ArgumentTypeError, StateDictError
+from ..errors import ArgumentError, ArgumentTypeError, StateDictError, undefined
 from ..shapes import as_int
 from ._optimizer import Group, Optimizer, number
 
@@ -58,7 +58,7 @@ class LRScheduler:
 
     def get_lr(self) -> list[float]:
         """The rate of each group at `last_epoch`."""
-        raise NotImplementedError(f"{type(self).__name__} does not define get_lr")
+        raise undefined(self, "get_lr")
 
     def get_last_lr(self) -> list[float]:
         """The rate of each group as it was set last."""
