@@ -131,7 +131,7 @@ def test_assignment_before_set_up_names_the_remedy():
 
     with pytest.raises(MissingAttributeError, match=r"super\(\).__init__\(\)"):
         Hasty()
-    with pytest.raises(MissingAttributeError, match="has no forward"):
+    with pytest.raises(NotSupportedError, match="has no forward"):
         nn.Module()(gd.ones(1))
 
 

@@ -14,7 +14,13 @@ from .._namespace.creation import destination, zeros_like
 from ..autograd import Variable, is_leaf, make
 from ..autograd.writes import replace
 from ..dtypes import DType, as_dtype, is_float, is_inexact
-from ..errors import ArgumentError, ArgumentTypeError, GradError, MissingAttributeError
+from ..errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    GradError,
+    MissingAttributeError,
+    undefined,
+)
 from ..tensor import Tensor
 from ._hooks import Hooks, RemovableHandle
 from ._parameter import Parameter
@@ -63,9 +69,7 @@ class Module(Tree):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
-        raise MissingAttributeError(
-            type(self).__name__, "has no forward", remedy="define forward(self, ...) in the class"
-        )
+        raise undefined(self, "forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks is None:
