@@ -96,6 +96,28 @@ class DeviceError(GpudlError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
+class EmulatorError(GpudlError, RuntimeError):
+    """What the emulated device found in a kernel, or in the host code around it.
+
+    `kind` is one word: "race", "bounds", "uninitialised", "lifetime", "deadlock", ...
+    """
+
+    def __init__(
+        self,
+        op: str,
+        message: str = "",
+        *,
+        kind: str = "",
+        remedy: str | None = None,
+        **operands: Any,
+    ) -> None:
+        super().__init__(op, message, remedy=remedy, **operands)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *super().__reduce__(), {"kind": self.kind}
+
+
 class GradError(GpudlError, RuntimeError):
     """Misuse of automatic differentiation."""
 
@@ -112,12 +134,22 @@ class KernelError(GpudlError, RuntimeError):
     """A kernel failed or disagreed with its reference under `GPUDL_VALIDATE`."""
 
 
+class CompileError(KernelError):
+    """A compiler refused a kernel; the message has what it said."""
+
+
+class CacheError(GpudlError, OSError):
+    """Compiled kernels cannot be kept anywhere."""
+
+    __str__ = GpudlError.__str__
+
+
 class SettingError(GpudlError, ValueError):
     """A setting that does not exist, or a value it does not take."""
 
 
 class MissingDependencyError(GpudlError, ImportError):
-    """An optional package is not installed; the remedy is the pip line."""
+    """An optional package or a compiler is not installed; the remedy is the line that brings it."""
 
 
 class DataError(GpudlError, ValueError):
