@@ -96,6 +96,10 @@ class DeviceError(GpudlError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
+class LostDeviceError(DeviceError):
+    """A device whose context is lost: every later call on it raises this."""
+
+
 class EmulatorError(GpudlError, RuntimeError):
     """What the emulated device found in a kernel, or in the host code around it.
 
