@@ -2,7 +2,8 @@
 
 `find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A
 kernel takes raw arrays and keyword parameters, and may return `NotImplemented` for a dtype or
-layout that it does not take; the caller then runs the row's reference.
+layout that it does not take; the caller then runs the row's reference. `specs()` lists the CUDA
+kernels.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpudl.runtime import KernelSpec
 
 Kernel = Callable[..., Any]
 
-# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name.
+# kernel name -> family folder. The function in `<family>/<module>.py` has the kernel's name.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
@@ -44,12 +48,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "optim": ("sgd", "adam", "rmsprop", "sumsq"),
     "random": ("philox_bits", "philox_bits64", "philox_uniform", "philox_normal", "philox_randint"),
 }
+# A card and the emulator run the same code, launched by the same wrappers.
+MODULES = {"cpu": "cpu", "cuda": "gpu", "emu": "gpu"}
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 @cache
-def _family(family: str, kind: str) -> Any:
-    name = f"{__name__}.{family}.{kind}"
+def _family(family: str, module: str) -> Any:
+    name = f"{__name__}.{family}.{module}"
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -61,5 +67,12 @@ def _family(family: str, kind: str) -> Any:
 
 def find(name: str, kind: str) -> Kernel | None:
     """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
-    module = _family(FAMILY_OF[name], kind)
+    module = _family(FAMILY_OF[name], MODULES[kind])
     return getattr(module, name, None)
+
+
+@cache
+def specs() -> tuple[KernelSpec, ...]:
+    """The specs of all CUDA kernels, a family after the other."""
+    found = [_family(family, "specs") for family in FAMILIES]
+    return tuple(spec for module in found if module is not None for spec in module.SPECS)

@@ -127,7 +127,9 @@ class Case:
 
     def __str__(self) -> str:
         shown = [
-            "none" if o is None else f"{o.dtype}[{'x'.join(map(str, o.shape))}]"
+            "none"
+            if o is None
+            else f"{o.dtype}[{'x'.join(map(str, o.shape))}]"
             + ("" if o.layout == "dense" else f".{o.layout}")
             for o in self.operands
         ]
