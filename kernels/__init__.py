@@ -14,7 +14,8 @@ from typing import Any
 
 Kernel = Callable[..., Any]
 
-# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name.
+# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name; for the
+# kinds cuda and emu the file is `gpu.py`.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
@@ -59,7 +60,13 @@ def _family(family: str, kind: str) -> Any:
         raise
 
 
+# What drives CUDA kernels is written once, for the card and for its emulation.
+_TWIN = {"cuda": "gpu", "emu": "gpu"}
+
+
 def find(name: str, kind: str) -> Kernel | None:
     """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
-    module = _family(FAMILY_OF[name], kind)
-    return getattr(module, name, None)
+    family = FAMILY_OF.get(name)
+    if family is None:
+        return None
+    return getattr(_family(family, _TWIN.get(kind, kind)), name, None)
