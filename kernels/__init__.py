@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Kernel = Callable[..., Any]
 
-# kernel name -> family folder. The function in `<family>/<module>.py` has the kernel's name.
+# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name; for the
+# kinds cuda and emu the file is `gpu.py`.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
@@ -48,14 +49,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "optim": ("sgd", "adam", "rmsprop", "sumsq"),
     "random": ("philox_bits", "philox_bits64", "philox_uniform", "philox_normal", "philox_randint"),
 }
-# A card and the emulator run the same code, launched by the same wrappers.
-MODULES = {"cpu": "cpu", "cuda": "gpu", "emu": "gpu"}
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 @cache
-def _family(family: str, module: str) -> Any:
-    name = f"{__name__}.{family}.{module}"
+def _family(family: str, kind: str) -> Any:
+    name = f"{__name__}.{family}.{kind}"
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -65,10 +64,16 @@ def _family(family: str, module: str) -> Any:
         raise
 
 
+# What drives CUDA kernels is written once, for the card and for its emulation.
+_TWIN = {"cuda": "gpu", "emu": "gpu"}
+
+
 def find(name: str, kind: str) -> Kernel | None:
     """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
-    module = _family(FAMILY_OF[name], MODULES[kind])
-    return getattr(module, name, None)
+    family = FAMILY_OF.get(name)
+    if family is None:
+        return None
+    return getattr(_family(family, _TWIN.get(kind, kind)), name, None)
 
 
 @cache

@@ -29,10 +29,13 @@ __all__ = [
     "available",
     "default_device",
     "device",
+    "holds",
     "kinds",
     "names_one",
     "of",
+    "overlap",
     "resolve",
+    "writeable",
 ]
 
 CPU = CpuDevice()
@@ -111,6 +114,33 @@ def available() -> list[Device]:
 def of(array: Array) -> Device:
     """The device that holds `array`."""
     return CPU if type(array) is np.ndarray else _owner_by_type[type(array)](array)
+
+
+def holds(value: object) -> bool:
+    """Whether `value` is a raw array of a GPU, which a tensor can be made over as it is."""
+    kind_of = type(value)
+    if kind_of is np.ndarray:
+        return False
+    if kind_of not in _owner_by_type and kind_of.__module__.partition(".")[0] == "cupy":
+        device("cuda")  # makes its arrays known
+    return kind_of in _owner_by_type
+
+
+def writeable(array: Array) -> bool:
+    """Whether writing into `array` is allowed. Arrays of a GPU have no flag that says so: there,
+    what was broadcast is not written to."""
+    if type(array) is np.ndarray:
+        return array.flags.writeable
+    return all(s != 0 or n <= 1 for n, s in zip(array.shape, array.strides, strict=True))
+
+
+def overlap(a: Array, b: Array) -> bool:
+    """Whether `a` and `b` may share memory; on a GPU, whether they lie in one block."""
+    if type(a) is not type(b):
+        return False
+    if type(a) is np.ndarray:
+        return np.may_share_memory(a, b)
+    return bool(a.size and b.size and a.data.mem.ptr == b.data.mem.ptr)
 
 
 @contextmanager

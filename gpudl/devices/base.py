@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..dtypes import DType
+from ..errors import OutOfMemoryError
 from ..shapes import Shape
 
 Array = Any  # a numpy.ndarray, a cupy.ndarray or an EmulatedArray: `device.array_type` says which
@@ -49,6 +51,10 @@ class Device(Protocol):
         """An uninitialised array in C order. Raises `OutOfMemoryError`."""
         ...
 
+    def empty_elementwise(self, shape: Shape, dtype: DType, operands: tuple[Array, ...]) -> Array:
+        """An uninitialised elementwise result, in the layout that the rule gives it."""
+        ...
+
     def from_host(self, array: np.ndarray[Any, Any], *, copy: bool) -> Array:
         """`array` on this device; without `copy` it may share the memory."""
         ...
@@ -57,8 +63,26 @@ class Device(Protocol):
         """`array` as NumPy's; shares the memory where the device is the host."""
         ...
 
+    def receive(self, array: Array, source: Device) -> Array:
+        """A copy of `array`, which is on `source`, on this device."""
+        ...
+
+    def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of `xp`, run with this device as the current one of its library."""
+        ...
+
     def synchronize(self) -> None:
         """Wait until the device has done all its work, and raise what it found."""
+        ...
+
+    def check_alive(self, error: BaseException | None = None) -> None:
+        """Raise `LostDeviceError` if the context of the device is lost, or `error` says so."""
+        ...
+
+    def out_of_memory(
+        self, op: str, shape: Shape, dtype: DType, error: BaseException
+    ) -> OutOfMemoryError:
+        """The typed error for an allocation that failed with `error`."""
         ...
 
     def stream(self) -> Stream:

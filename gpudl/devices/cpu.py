@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..shapes import Shape, count
-from .base import Array, Event, Stream
+from .base import Array, Device, Event, Stream
 from .layout import result_order
 
 _C: Any
@@ -94,8 +95,18 @@ class CpuDevice:
         assert isinstance(array, np.ndarray)
         return array
 
+    def receive(self, array: Array, source: Device) -> Array:
+        host = source.to_host(array)
+        return self.from_host(host, copy=True) if source.kind == "cpu" else host
+
+    def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
     def synchronize(self) -> None:
         """Nothing is ever pending."""
+
+    def check_alive(self, error: BaseException | None = None) -> None:
+        """The CPU has no context to lose."""
 
     def stream(self) -> Stream:
         return CpuStream()

@@ -16,6 +16,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DeviceError, LostDeviceError, OutOfMemoryError
 from ..shapes import Shape, count
+from .base import Device
 from .emulated_array import EmulatedArray, Host
 from .emulated_library import Library, call, upload
 from .emulated_memory import QUARANTINE_BYTES, Heap
@@ -97,6 +98,12 @@ class EmulatedDevice:
         self.raise_reported()
         return array._host.copy(order="K")
 
+    def receive(self, array: Any, source: Device) -> EmulatedArray:
+        return upload(self, source.to_host(array))
+
+    def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
     def memory_stats(self) -> dict[str, int]:
         heap = self.heap
         return {
@@ -164,7 +171,7 @@ class EmulatedDevice:
         """Behave from now on as a card whose context is lost: for tests."""
         self._lost = why
 
-    def check_alive(self) -> None:
+    def check_alive(self, error: BaseException | None = None) -> None:
         """Raise `LostDeviceError` if the context is lost."""
         if self._lost is not None:
             raise LostDeviceError(

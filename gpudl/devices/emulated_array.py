@@ -236,12 +236,20 @@ class EmulatedArray:
     def real(self) -> EmulatedArray:
         return self._view(self._host.real)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self._view(self._host.real)[...] = value
+
     @property
     def imag(self) -> EmulatedArray:
         if self.dtype.kind == "c":
             return self._view(self._host.imag)
         out: EmulatedArray = self._library("zeros_like", np.zeros_like, self)
         return out
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self._view(self._host.imag)[...] = value
 
     def __neg__(self) -> Any:
         return self._library("negative", np.negative, self)

@@ -44,7 +44,7 @@ def missing_library(op: str) -> MissingDependencyError:
     return MissingDependencyError(
         op,
         "NVRTC, which compiles CUDA kernels, was not found",
-        remedy='pip install "gpudl[cuda13]", or "gpudl[cuda12]" for drivers before 580; or set CUDA_PATH',
+        remedy='pip install "gpudl[cuda13]" ("gpudl[cuda12]" for drivers before 580)',
     )
 
 

@@ -22,7 +22,7 @@ class Range(NamedTuple):
 
 
 class ByValue:
-    """A struct for a kernel's argument "S" with pointers inside: `arrays` are what they point to."""
+    """A struct for an argument "S" with pointers inside: `arrays` are what they point to."""
 
     __slots__ = ("arrays", "value")
 
