@@ -67,6 +67,10 @@ class Device(Protocol):
         """A copy of `array`, which is on `source`, on this device."""
         ...
 
+    def library(self, name: str, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run `compute`, a function written for NumPy, on arrays of this device by its library."""
+        ...
+
     def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function` of `xp`, run with this device as the current one of its library."""
         ...
@@ -89,12 +93,20 @@ class Device(Protocol):
         """The current stream."""
         ...
 
+    def new_stream(self) -> Stream:
+        """A further stream; the CPU has one only."""
+        ...
+
+    def use_stream(self, stream: Any) -> None:
+        """Make `stream` the current one of this thread."""
+        ...
+
     def event(self) -> Event:
         """A new event."""
         ...
 
     def memory_stats(self) -> dict[str, int]:
-        """Bytes `allocated`, `cached` and `peak`, and allocation `hits` and `misses`."""
+        """Bytes `allocated` and `cached`; where they are counted, `peak`, `hits` and `misses`."""
         ...
 
     def empty_cache(self) -> None:

@@ -99,6 +99,9 @@ class CpuDevice:
         host = source.to_host(array)
         return self.from_host(host, copy=True) if source.kind == "cpu" else host
 
+    def library(self, name: str, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return compute(*args, **kwargs)
+
     def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
@@ -110,6 +113,12 @@ class CpuDevice:
 
     def stream(self) -> Stream:
         return CpuStream()
+
+    def new_stream(self) -> Stream:
+        return CpuStream()
+
+    def use_stream(self, stream: Any) -> None:
+        """All streams of the CPU are one."""
 
     def event(self) -> Event:
         return CpuEvent()

@@ -75,7 +75,9 @@ class EmulatedDevice:
                 block = self.heap.allocate(nbytes, stream.defer)
             except MemoryError:
                 raise self.out_of_memory("empty", shape, dtype, error) from None
-        return EmulatedArray(self, block, np.ndarray(shape, dtype, block.buffer), None)
+        host: Host = np.ndarray(shape, dtype, block.buffer) if nbytes else np.empty(shape, dtype)
+        made: EmulatedArray = self.array_type(self, block, host, None)
+        return made
 
     def empty_elementwise(
         self, shape: Shape, dtype: DType, operands: tuple[Any, ...]
@@ -139,6 +141,10 @@ class EmulatedDevice:
         """A further stream."""
         return EmulatedStream(self.scheduler)
 
+    def use_stream(self, stream: EmulatedStream) -> None:
+        """Make `stream` the current one of this thread."""
+        self.scheduler.use(stream)
+
     def event(self) -> EmulatedEvent:
         return EmulatedEvent(self.scheduler)
 
@@ -180,6 +186,15 @@ class EmulatedDevice:
                 f"the context of the device is lost: {self._lost}",
                 remedy="start the process again; what is on the CPU can still be saved",
             )
+
+    # ----- what it is -----
+    def card(self) -> str:
+        """What stands in the place of a card's name."""
+        return "emulated GPU"
+
+    def capability(self) -> tuple[int, int]:
+        """The newest compute capability that the emulator runs kernels of."""
+        return (9, 0)
 
     # ----- library -----
     def library(self, name: str, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -56,9 +56,7 @@ class EmulatedArray:
         self._owner, self._block, self._host, self.base = owner, block, host, base
 
     def _view(self, host: Host) -> EmulatedArray:
-        return EmulatedArray(
-            self._owner, self._block, host, self if self.base is None else self.base
-        )
+        return type(self)(self._owner, self._block, host, self if self.base is None else self.base)
 
     # ----- what it is -----
     @property
@@ -151,6 +149,12 @@ class EmulatedArray:
     def get(self) -> Host:
         """A copy in the host's memory, once the work that is queued has run."""
         return self._owner.to_host(self)
+
+    def set(self, array: Host) -> None:
+        """Copy an array of the host, of the same shape and dtype, into this one."""
+        self._owner.check_alive()
+        self._owner.stream().synchronize()
+        self._host[...] = array
 
     def item(self) -> Any:
         """The one element as a Python number."""
