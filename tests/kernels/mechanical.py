@@ -18,7 +18,9 @@ _BARRIER = re.compile(rf"(?<![\w=(] ){_WAITS}\([^;{{}}]*\);")
 _BOUND = re.compile(r" (<=|>=|<|>) ")
 _FLIPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _INDEX = re.compile(r"(?<=[\w\])])\[([^\[\]]+)\]")
-_DECLARATION = re.compile(r"^\s*(?:__shared__|(?:const\s+)?[\w:<>]+\s+\w+\[[^\]]*\](?:\[[^\]]*\])*\s*[;={])")
+_DECLARATION = re.compile(
+    r"^\s*(?:__shared__|(?:const\s+)?[\w:<>]+\s+\w+\[[^\]]*\](?:\[[^\]]*\])*\s*[;={])"
+)
 _GLOBAL = re.compile(r"__global__[^;{]*?\b(\w+)\s*\([^;{]*\)\s*\{")
 
 

@@ -91,19 +91,22 @@ def finding(spec: KernelSpec, mutant: Mutant, find: Any = None) -> GpudlError | 
     # Nearly every mutant is found by the variant that is built first; the others cost compile time.
     first = next((keys for keys in launched.values() if len(keys) == 1), frozenset())
     stages = [[case for case, keys in launched.items() if keys == first and keys], spec.cases]
-    with patched(spec, mutant) as changed, tempfile.TemporaryDirectory() as folder:
-        with gd.config(cache_dir=folder, emulator="checked"):
-            for cases in stages:
-                keys = frozenset().union(*(launched[case] for case in cases))
-                part = tuple(v for v in spec.variants if spec.key(v) in keys)
-                if not part:
-                    continue
-                reduced = dataclasses.replace(changed, variants=part)
-                log = gcc.log_of(gcc.build_library(reduced, True))
-                assert not log, f"{mutant} compiles with warnings:\n{log}"
-                error = first_error(spec, reduced, cases, find)
-                if error is not None:
-                    return error
+    with (
+        patched(spec, mutant) as changed,
+        tempfile.TemporaryDirectory() as folder,
+        gd.config(cache_dir=folder, emulator="checked"),
+    ):
+        for cases in stages:
+            keys = frozenset().union(*(launched[case] for case in cases))
+            part = tuple(v for v in spec.variants if spec.key(v) in keys)
+            if not part:
+                continue
+            reduced = dataclasses.replace(changed, variants=part)
+            log = gcc.log_of(gcc.build_library(reduced, True))
+            assert not log, f"{mutant} compiles with warnings:\n{log}"
+            error = first_error(spec, reduced, cases, find)
+            if error is not None:
+                return error
     return None
 
 

@@ -9,7 +9,5 @@ from mutation import Mutant
 
 FAMILIES = sorted(path.stem for path in (Path(__file__).parent / "mutants").glob("*.py"))
 MUTANTS: tuple[Mutant, ...] = tuple(
-    mutant
-    for family in FAMILIES
-    for mutant in importlib.import_module(f"mutants.{family}").MUTANTS
+    mutant for family in FAMILIES for mutant in importlib.import_module(f"mutants.{family}").MUTANTS
 )
