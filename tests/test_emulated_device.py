@@ -320,7 +320,7 @@ def test_the_error_word_raises_once_and_is_cleared():
     def kernel():
         word = EMU._error_word()._host
         if not word[0]:
-            word[:3] = slot.site, 7, 3
+            word[:3] = slot.site + 1, 7, 3
 
     EMU.stream().enqueue(kernel)
     with pytest.raises(IndexRangeError, match="index 7 is out of range for an axis of extent 3"):

@@ -155,6 +155,7 @@ class EmulatedArray:
         self._owner.check_alive()
         self._owner.stream().synchronize()
         self._host[...] = array
+        self._owner.heap.written(self._block.ptr)
 
     def item(self) -> Any:
         """The one element as a Python number."""

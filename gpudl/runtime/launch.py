@@ -27,8 +27,10 @@ def launch(spec: KernelSpec, variant: Variant, args: Sequence[Any], **shapes: An
     """Run a variant of a kernel on `args`, one for each letter of its signature.
 
     Its geometry is made from `shapes`; a grid without blocks launches nothing. It is queued on the
-    current stream. Raises `KernelError` for arguments that do not fit, `CompileError`,
-    `MissingDependencyError` without the compiler, and, when the queue is run, `EmulatorError`.
+    current stream; what a kernel reports is raised at once on the emulated device and at
+    `GPUDL_DEBUG`, else when the host synchronizes. Raises `KernelError` for arguments that do not
+    fit, `CompileError`, `MissingDependencyError` without the compiler, and, when the queue is run,
+    `EmulatorError`.
     """
     geometry = spec.geometry(**shapes)
     if 0 in geometry.grid:
@@ -48,6 +50,9 @@ def launch(spec: KernelSpec, variant: Variant, args: Sequence[Any], **shapes: An
         cuda_launch.launch(device, spec, variant, args, geometry)
     else:
         raise DeviceError(spec.name, f"{device} runs no CUDA kernels")
+    if "E" in spec.signature and (device.kind == "emu" or settings.debug):
+        device.stream().synchronize()
+        device.raise_reported()
 
 
 def runs_on(spec: KernelSpec, array: Any) -> bool:
