@@ -32,7 +32,7 @@ def up(x):
 def clean():
     yield
     EMU.scheduler.drain()
-    EMU.scheduler.reorder(0)
+    EMU.scheduler.reorder(None)
 
 
 # ----- arrays -----

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import EmulatorError
+from ..settings import settings
 
 Work = Callable[[], None]
 
@@ -94,8 +95,9 @@ class EmulatedStream:
 class Scheduler:
     """Runs the queues of one device.
 
-    `order` is "forward" (streams in the order of their creation), "reverse", or the seed of a
-    random interleaving. `check` raises once the device is lost.
+    The setting `emulator_order`, or `reorder`, says in which order: "forward" (streams in the order
+    of their creation), "reverse", or the seed of a random interleaving. `check` raises once the
+    device is lost.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
@@ -105,12 +107,12 @@ class Scheduler:
         self.busy = False
         self._current = threading.local()
         self.default = EmulatedStream(self)
-        self.reorder(0)
+        self.reorder(None)
 
-    def reorder(self, order: str | int) -> None:
-        """Choose the order of interleaving, from its beginning."""
+    def reorder(self, order: str | int | None) -> None:
+        """Choose the order of interleaving, from its beginning; None: as the setting says."""
         self.order = order
-        self._random = random.Random(order if isinstance(order, int) else 0)
+        self._random: dict[str, random.Random] = {}
 
     def current(self) -> EmulatedStream:
         """The stream of this thread that new work goes to."""
@@ -151,8 +153,11 @@ class Scheduler:
                 self.busy = False
 
     def _choose(self, ready: list[EmulatedStream]) -> EmulatedStream:
-        if self.order == "forward":
-            return ready[0]
-        if self.order == "reverse":
+        order = settings.emulator_order if self.order is None else str(self.order)
+        if order == "reverse":
             return ready[-1]
-        return self._random.choice(ready)
+        if not order.isdigit():
+            return ready[0]
+        if order not in self._random:
+            self._random[order] = random.Random(int(order))
+        return self._random[order].choice(ready)
