@@ -276,3 +276,10 @@ def test_wrong_values_are_typed_errors():
     with pytest.raises(DeviceError, match="on the host"):
         on([1.0]) + np.ones(1)
     assert (on([1.0]) + [2.0]).tolist() == [3.0]
+
+
+def test_the_demo_runs_on_it(capsys):
+    from gpudl.cli import main
+
+    assert main(["train", "cnn", "--data", "digits", "--device", "emu", "--steps", "3"]) == 0
+    assert "device    emu:0" in capsys.readouterr().out

@@ -11,6 +11,7 @@ import numpy as np
 from .. import random
 from ..data import DataLoader, Dataset, TensorDataset, load_digits, load_mnist
 from ..data.transforms import RandomAffine
+from ..kernels import find
 from ..models import CNN
 from ..nn.functional import cross_entropy
 from ..optim import AdamW
@@ -103,7 +104,8 @@ class Training:
 
     def kernels(self) -> list[Summary]:
         """The operations of one training step, on a copy of the network."""
-        images, labels = (x[: self.recipe.batch_size] for x in self.test)
+        device = next(self.model.parameters()).device
+        images, labels = (x[: self.recipe.batch_size].to(device) for x in self.test)
         model = deepcopy(self.model).train()
         optimizer = AdamW(model.parameters())
         for _ in range(2):  # the first step allocates and packs
@@ -113,5 +115,6 @@ class Training:
                 with record("adam"):
                     optimizer.step()
         update = p.events[-1]
-        by = "kernel" if config_facts()["extension"] else "numpy"
+        kernel = config_facts()["extension"] if device.kind == "cpu" else find("adam", device.kind)
+        by = "kernel" if kernel else device.xp.__name__
         return [*p.summary(), Summary(update.name, "update", by, 1, update.duration_ns, None)]

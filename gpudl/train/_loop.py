@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,8 +32,16 @@ class Predictions(NamedTuple):
     accuracy: float
 
 
+def _moved(batches: Batches, model: Module) -> Iterator[Any]:
+    """The batches, on the device of the model's parameters."""
+    device = next((p.device for p in model.parameters()), None)
+    for images, labels in batches:
+        yield images.to(device=device), labels.to(device=device)
+
+
 def predict(model: Module, batches: Batches) -> Predictions:
-    """The predictions of `model`, in evaluation mode, for batches of (images, labels).
+    """The predictions of `model`, in evaluation mode, for batches of (images, labels), which are
+    moved to its device.
 
     Raises `ArgumentError` if there are none.
     """
@@ -42,7 +50,7 @@ def predict(model: Module, batches: Batches) -> Predictions:
     found, confidence, total, correct = [], [], 0.0, 0
     try:
         with no_grad():
-            for images, labels in batches:
+            for images, labels in _moved(batches, model):
                 logits = model(images)
                 total += cross_entropy(logits, labels, reduction="sum").item()
                 scores = logits.cpu().data
@@ -95,7 +103,7 @@ class _Run:
         """One pass over the data, or what is left of the steps."""
         begun = time.perf_counter()
         total, correct, seen = 0.0, 0, 0
-        for images, labels in loader:
+        for images, labels in _moved(loader, self.model):
             loss, right = self.step(images, labels)
             show.step(number, loss)
             total, correct, seen = total + loss * len(labels), correct + right, seen + len(labels)
@@ -126,9 +134,10 @@ def fit(
 ) -> History:
     """Train a classifier with cross-entropy, and return what happened.
 
-    `loader` gives batches of (images, labels), `epochs` times, but no more than `steps` in all;
-    `test`: batches to measure after every epoch; `schedule`: stepped after every batch; `show`: who
-    is told. Ctrl-C ends the run cleanly: the history says `interrupted`, and holds what there is.
+    `loader` gives batches of (images, labels), moved to the model's device, `epochs` times, but no
+    more than `steps` in all; `test`: batches to measure after every epoch; `schedule`: stepped
+    after every batch; `show`: who is told. Ctrl-C ends the run cleanly: the history says
+    `interrupted`, and holds what there is.
     Raises `ArgumentError` where there is nothing to do.
 
     >>> import gpudl as gd
