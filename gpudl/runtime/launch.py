@@ -39,8 +39,11 @@ def launch(spec: KernelSpec, variant: Variant, args: Sequence[Any], **shapes: An
         spec = _instead.get(spec, spec)
     check(spec, args)
     device = _device_of(spec, args)
+    key = spec.key(variant)
+    if key not in spec.keys:
+        raise KernelError(spec.name, f"no variant {key!r}", remedy="one of " + "; ".join(spec.keys))
     with _lock:
-        _counts[spec.name, spec.key(variant)] += 1
+        _counts[spec.name, key] += 1
     if settings.debug >= 2:
         shape = f"grid {geometry.grid} block {geometry.block} shared {geometry.shared}"
         say(2, f"  launch {spec.expression(variant)} {shape} on {device}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -176,8 +177,7 @@ class KernelSpec:
         strange = sorted(set(self.signature) - set(LETTERS))
         _demand(not strange, f"{where}: letters {strange} of the signature are none of {LETTERS}")
         _demand(bool(self.variants), f"{where}: no variants")
-        keys = [self.key(variant) for variant in self.variants]
-        _demand(len(set(keys)) == len(keys), f"{where}: a variant twice")
+        _demand(len(set(self.keys)) == len(self.keys), f"{where}: a variant twice")
         wanted = {name for _, name, _, _ in string.Formatter().parse(self.template) if name}
         for variant in self.variants:
             fits = set(variant) == wanted
@@ -203,9 +203,14 @@ class KernelSpec:
         """The file of the source."""
         return (self.folder or kernels_folder()) / self.source
 
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the variants."""
+        return tuple(self.key(variant) for variant in self.variants)
+
     def key(self, variant: Variant) -> str:
-        """A variant as a short string: `T=float,N=4`."""
-        return ",".join(f"{name}={value}" for name, value in variant.items())
+        """A variant as a short string, its names in the order of the spec: `T=float,N=4`."""
+        return ",".join([f"{name}={variant.get(name)}" for name in self.variants[0]])
 
     def expression(self, variant: Variant) -> str:
         """The C++ expression of the function of a variant: `softmax_fwd<float>`."""

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from .. import autograd, devices, kernels, tolerances
-from ..errors import KernelError
+from ..errors import GpudlError, KernelError
 from ..runtime import Case, KernelSpec, Operand, launched_variants
 
 Host = np.ndarray[Any, Any]
+# The orders of the emulator that the cases are run in; 7 is a seed.
+ORDERS = ("forward", "reverse", "7", "eager")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ def run_case(
         if host is not None and i not in case.inplace and not _same_bits(array, host):
             raise KernelError(spec.name, f"{case}: operand {i} was changed")
     return Outcome(worst, Counter(launched_variants()) - launched)
+
+
+def recover(device: Any) -> None:
+    """Empty the queues of a device on which work failed."""
+    while True:
+        try:
+            device.synchronize()
+            return
+        except GpudlError:
+            continue
 
 
 def find_wrapper(spec: KernelSpec, case: Case, kind: str) -> Callable[..., Any]:

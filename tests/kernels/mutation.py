@@ -14,9 +14,8 @@ from typing import Any
 import gpudl as gd
 from gpudl.errors import CompileError, GpudlError, MissingDependencyError
 from gpudl.runtime import Case, KernelSpec, emulated, gcc, replaced
-from gpudl.testing.kernel_cases import run_case
+from gpudl.testing.kernel_cases import ORDERS, recover, run_case
 
-ORDERS = ("forward", "reverse", "7", "eager")
 SECONDS = 5.0  # after which a mutant that hangs is stopped
 
 
@@ -59,16 +58,6 @@ def patched(spec: KernelSpec, mutant: Mutant) -> Iterator[KernelSpec]:
         file = target / (mutant.file or spec.path.name)
         file.write_text(mutant.apply(file.read_text()))
         yield dataclasses.replace(spec, folder=folder)
-
-
-def recover(device: Any) -> None:
-    """Empty the queues of a device on which work failed."""
-    while True:
-        try:
-            device.synchronize()
-            return
-        except GpudlError:
-            continue
 
 
 @cache

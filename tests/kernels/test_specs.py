@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import pytest
-from mutation import ORDERS, Mutant, finding, recover
+from mutation import Mutant, finding
 from planted import MUTANTS
 
 import gpudl as gd
@@ -15,7 +15,7 @@ from gpudl import kernels
 from gpudl.runtime import ALL, KernelSpec, binary, gcc
 from gpudl.runtime.nvrtc import compile_cubin
 from gpudl.runtime.spec import specs_by_name
-from gpudl.testing.kernel_cases import run_case
+from gpudl.testing.kernel_cases import ORDERS, recover, run_case
 
 SPECS = specs_by_name(kernels.specs())
 NAMES = sorted(SPECS)
