@@ -6,13 +6,11 @@ which device the new one is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gpudl import devices
-from gpudl.devices.layout import result_order
 from gpudl.dtypes import DType, bool_, float32, float64
 from gpudl.notices import notice
 from gpudl.runtime import launch
@@ -53,13 +51,9 @@ def empty(x: Array, shape: tuple[int, ...], dtype: DType | None = None) -> Array
     return devices.of(x).empty(shape, x.dtype if dtype is None else dtype)
 
 
-def empty_elementwise(shape: tuple[int, ...], dtype: DType, operands: Sequence[Array]) -> Array:
+def empty_elementwise(shape: tuple[int, ...], dtype: DType, operands: tuple[Array, ...]) -> Array:
     """An uninitialised elementwise result, in the layout that the rule gives it."""
-    order = result_order(shape, operands)
-    if order is None:
-        return empty(operands[0], shape, dtype)
-    dense = empty(operands[0], tuple(shape[i] for i in order), dtype)
-    return dense.transpose(np.argsort(order).tolist())
+    return devices.of(operands[0]).empty_elementwise(shape, dtype, operands)
 
 
 # ----- layouts -----
@@ -116,7 +110,7 @@ def copied(x: Array, out: Array) -> Array:
 def _copy(x: Array, out: Array, route: Plan) -> None:
     variant = {"T": BITS[x.itemsize], "V": str(route.vector)}
     for piece in route.pieces:
-        launch(COPY, variant, (x, out, piece.layout), size=piece.size)
+        launch(COPY, variant, (x, out, piece.layout), size=piece.size, vector=route.vector)
 
 
 def _transpose(x: Array, out: Array, turned: Tiles) -> None:

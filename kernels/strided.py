@@ -11,9 +11,14 @@ from typing import Any
 MAX_AXES = 8
 MAX_INDEX = 2**31
 THREADS = 256
-PACKS = 4  # of one thread: enough loads in flight to keep the memory busy
 WIDTH = 16  # bytes of the widest access
 MAX_VECTOR = 8  # elements of a pack: more bytes than that take too many registers
+
+
+def blocks(size: int, vector: int) -> int:
+    """The blocks that walk over `size` packs: a thread has several loads in flight."""
+    return -(-size // (THREADS * (2 if vector > 1 else 4)))
+
 
 Strides = tuple[int, ...]  # of one axis, in elements: one for each operand
 

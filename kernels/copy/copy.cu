@@ -2,23 +2,20 @@
 #include <gpudl/device.cuh>
 #include <gpudl/strided.cuh>
 
-constexpr int kThreads = 256;
-constexpr int kPacks = 4;
-
 // y = x over one index space. Bandwidth: size of x read and size of y written once.
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads) copy(const T* __restrict__ x, T* __restrict__ y, Strided<2> at) {
-    const uint32_t first = blockIdx.x * (kThreads * kPacks) + threadIdx.x;
-    Pack<T, V> packs[kPacks];
-    int64_t offset[kPacks][2];
-    int count[kPacks];
+    const uint32_t first = first_pack<V>();
+    Pack<T, V> packs[kPacks<V>];
+    int64_t offset[kPacks<V>][2];
+    int count[kPacks<V>];
 #pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
+    for (int k = 0; k < kPacks<V>; ++k) {
         count[k] = locate<V>(at, first + k * kThreads, offset[k]);
         packs[k] = load_pack<V>(x + offset[k][1], at.stride[1][0], count[k]);
     }
 #pragma unroll
-    for (int k = 0; k < kPacks; ++k) store_pack(y + offset[k][0], packs[k], count[k]);
+    for (int k = 0; k < kPacks<V>; ++k) store_pack(y + offset[k][0], packs[k], count[k]);
 }
 
 constexpr int kTile = 32;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpudl.runtime import Case, Geometry, KernelSpec, Operand
 
-from ..strided import PACKS, THREADS
+from ..strided import THREADS, blocks
 
 TILE, TILE_ROWS = 32, 8
 # A dtype for each element size: copies move bits.
@@ -12,9 +12,9 @@ SIZES = {"uint8_t": "bool", "uint16_t": "int16", "uint32_t": "float32", "uint64_
 WIDE = {"uint4": "complex128"}
 
 
-def walk(*, size: int) -> Geometry:
-    """A thread for each `PACKS` of `size` packs."""
-    return Geometry(grid=(-(-size // (THREADS * PACKS)), 1, 1), block=(THREADS, 1, 1))
+def walk(*, size: int, vector: int) -> Geometry:
+    """The launch of a kernel that walks over `size` packs of `vector` elements."""
+    return Geometry(grid=(blocks(size, vector), 1, 1), block=(THREADS, 1, 1))
 
 
 def _tiled(*, rows: int, columns: int, batch: int) -> Geometry:

@@ -10,6 +10,11 @@
 namespace gd {
 
 constexpr int kMaxAxes = 8;
+constexpr int kThreads = 256;
+
+// Packs of each operand that one thread has in flight; kernels/strided.py counts blocks by the same rule.
+template <int V>
+constexpr int kPacks = V > 1 ? 2 : 4;
 
 // The layouts of N operands over one index space, fastest axis first. kernels/strided.py packs the same bytes.
 template <int N>
@@ -57,6 +62,12 @@ template <class T, int V>
 struct alignas(sizeof(T) * V) Pack {
     T value[V];
 };
+
+// The number of the first pack of this thread; the others follow, kThreads apart.
+template <int V>
+GD_DEVICE uint32_t first_pack() {
+    return blockIdx.x * (kThreads * kPacks<V>) + threadIdx.x;
+}
 
 // The `count` first elements of a pack at p; the stride of a broadcast operand is 0.
 template <int V, class T>
