@@ -138,12 +138,22 @@ class KernelError(GpudlError, RuntimeError):
     """A kernel failed or disagreed with its reference under `GPUDL_VALIDATE`."""
 
 
+class CompileError(KernelError):
+    """A compiler refused a kernel; the message has what it said."""
+
+
+class CacheError(GpudlError, OSError):
+    """Compiled kernels cannot be kept anywhere."""
+
+    __str__ = GpudlError.__str__
+
+
 class SettingError(GpudlError, ValueError):
     """A setting that does not exist, or a value it does not take."""
 
 
 class MissingDependencyError(GpudlError, ImportError):
-    """An optional package is not installed; the remedy is the pip line."""
+    """An optional package or a compiler is not installed; the remedy is the line that brings it."""
 
 
 class DataError(GpudlError, ValueError):

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from .errors import SettingError
 
 KernelChoice = Literal["cuda", "numba", "library"]
+EmulatorBuild = Literal["fast", "checked"]
 
 
 def _integer(low: int, high: int) -> Callable[[object], int]:
@@ -39,6 +40,15 @@ def _choice(*allowed: str) -> Callable[[object], str]:
         return value
 
     return parse
+
+
+def _order(value: object) -> str:
+    """An order of the emulator's threads; a number is the seed of a random one."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    named = {"forward", "reverse", "eager"}
+    if not isinstance(text, str) or not (text in named or re.fullmatch(r"[0-9]{1,9}", text)):
+        raise ValueError("forward, reverse, eager, or the number of a seed")
+    return text
 
 
 def _switch(value: object) -> bool:
@@ -97,6 +107,22 @@ TABLE: dict[str, Setting] = {
         _choice("cuda", "numba", "library"),
         "cuda, numba, library",
         "which kernels run: gpudl's own, their Numba twins, or the device's library alone",
+    ),
+    "emulator": Setting(
+        "GPUDL_EMULATOR",
+        "checked",
+        _choice("checked", "fast"),
+        "checked, fast",
+        "how the `emu` device runs kernels: looking for races, accesses out of bounds, "
+        "uninitialised reads and deadlocks, or as fast as it can",
+    ),
+    "emulator_order": Setting(
+        "GPUDL_EMULATOR_ORDER",
+        "forward",
+        _order,
+        "forward, reverse, eager, a seed",
+        "the order of the `emu` device's blocks and threads; eager also finishes asynchronous "
+        "copies as early as they may",
     ),
     "device": Setting("GPUDL_DEVICE", "cpu", _text, "a device", "the default device"),
     "num_threads": Setting(
@@ -164,6 +190,8 @@ class Settings(threading.local):
     debug: int
     validate: bool
     kernels: KernelChoice
+    emulator: EmulatorBuild
+    emulator_order: str
     device: str
     num_threads: int
     cache_dir: str
