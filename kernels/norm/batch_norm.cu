@@ -8,9 +8,9 @@
 
 // Of each chunk of rows and channel: the mean of x - pivot, and the squared deviations; partial is (chunks, 2, channels).
 template <class T, int VEC>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_moments(const T* __restrict__ x, T* __restrict__ partial, int64_t rows, int64_t channels, int64_t chunk) {
-    __shared__ Moments<T> scratch[VEC][COLUMN_THREADS];
+    __shared__ Moments<T> scratch[VEC][kColumnThreads];
     const int64_t c = own_column<VEC>();
     Moments<T> own[VEC];
 #pragma unroll
@@ -39,11 +39,11 @@ batch_norm_moments(const T* __restrict__ x, T* __restrict__ partial, int64_t row
 
 // The chunks of each channel merged. `folded` is (2, channels): what rounding took off the mean, and rstd * weight.
 template <class T>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_finish(const T* __restrict__ x, const T* __restrict__ partial, const T* __restrict__ weight, double eps, int64_t rows,
                   int64_t channels, int64_t chunk, int32_t chunks, T* __restrict__ mean, T* __restrict__ rstd,
                   T* __restrict__ folded) {
-    __shared__ Moments<T> scratch[1][COLUMN_THREADS];
+    __shared__ Moments<T> scratch[1][kColumnThreads];
     const int64_t c = own_column<1>();
     Moments<T> own[1] = {Moments<T>::none()};
     if (c < channels) {
@@ -56,7 +56,7 @@ batch_norm_finish(const T* __restrict__ x, const T* __restrict__ partial, const 
     fold_columns(own, scratch);
     if (threadIdx.y != 0 || c >= channels) return;
     const T scale = T(1) / sqrt_(own[0].m2 / own[0].n + T(eps));
-    const T pivot = rows > 0 ? pivot_of(x[c]) : infinity<T>() - infinity<T>();  // no rows: NaN
+    const T pivot = rows > 0 ? pivot_of(x[c]) : T(NAN);  // no rows: NaN
     const T rounded = pivot + own[0].mean;
     mean[c] = rounded;
     rstd[c] = scale;
@@ -66,7 +66,7 @@ batch_norm_finish(const T* __restrict__ x, const T* __restrict__ partial, const 
 
 // y = ((x - mean) - rest) * scale + bias
 template <class T, int VEC>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_apply(const T* __restrict__ x, const T* __restrict__ mean, const T* __restrict__ folded, const T* __restrict__ bias,
                  T* __restrict__ y, int64_t rows, int64_t channels, int64_t chunk) {
     const int64_t c = own_column<VEC>();
@@ -89,10 +89,10 @@ batch_norm_apply(const T* __restrict__ x, const T* __restrict__ mean, const T* _
 
 // Of each chunk of rows and channel: the sums of g and of g (x - mean); partial is (chunks, 2, channels).
 template <class T, int VEC>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_products(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ mean, T* __restrict__ partial,
                     int64_t rows, int64_t channels, int64_t chunk) {
-    __shared__ T scratch[2 * VEC][COLUMN_THREADS];
+    __shared__ T scratch[2 * VEC][kColumnThreads];
     const int64_t c = own_column<VEC>();
     T own[2 * VEC] = {};
     if (c < channels) {
@@ -121,10 +121,10 @@ batch_norm_products(const T* __restrict__ g, const T* __restrict__ x, const T* _
 
 // `folded` is (3, channels): scale, offset and slope of batch_norm_gx.
 template <class T>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_bwd_finish(const T* __restrict__ partial, const T* __restrict__ weight, const T* __restrict__ rstd, int64_t rows,
                       int64_t channels, int32_t chunks, T* __restrict__ gweight, T* __restrict__ gbias, T* __restrict__ folded) {
-    __shared__ T scratch[2][COLUMN_THREADS];
+    __shared__ T scratch[2][kColumnThreads];
     const int64_t c = own_column<1>();
     T own[2] = {};
     if (c < channels) {
@@ -146,7 +146,7 @@ batch_norm_bwd_finish(const T* __restrict__ partial, const T* __restrict__ weigh
 
 // gx = scale * (g - offset - (x - mean) * slope)
 template <class T, int VEC>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 batch_norm_gx(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ mean, const T* __restrict__ folded,
               T* __restrict__ gx, int64_t rows, int64_t channels, int64_t chunk) {
     const int64_t c = own_column<VEC>();
@@ -170,7 +170,7 @@ batch_norm_gx(const T* __restrict__ g, const T* __restrict__ x, const T* __restr
 
 // The running statistics moved towards the batch's: var + eps is what rstd holds to full precision.
 template <class T>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 running_stats(const T* __restrict__ running_mean, const T* __restrict__ running_var, const T* __restrict__ mean,
               const T* __restrict__ rstd, double momentum, double unbiased, double eps, T* __restrict__ moved_mean,
               T* __restrict__ moved_var, int64_t channels) {

@@ -6,17 +6,17 @@
 #include <gpudl/columns.cuh>
 
 template <class T>
-__device__ __forceinline__ T scaled(T normal, const T* weight, const T* bias, int64_t c) {
+GD_DEVICE T scaled(T normal, const T* weight, const T* bias, int64_t c) {
     if (weight != nullptr) normal *= weight[c];
     return bias != nullptr ? normal + bias[c] : normal;
 }
 
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 layer_norm_fwd(const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ bias, double eps, T* __restrict__ y,
                T* __restrict__ mean, T* __restrict__ rstd, int64_t rows, int32_t cols) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     const T pivot = held > 0 ? pivot_of(x[row * cols]) : T(0);
@@ -44,21 +44,21 @@ layer_norm_fwd(const T* __restrict__ x, const T* __restrict__ weight, const T* _
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 layer_norm_fwd_long(const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ bias, double eps,
                     T* __restrict__ y, T* __restrict__ mean, T* __restrict__ rstd, int64_t cols) {
-    __shared__ Moments<T> scratch[LONG_THREADS / 32];
+    __shared__ Moments<T> scratch[kLongThreads / 32];
     const int64_t row = blockIdx.x;
     const T* from = x + row * cols;
     const T pivot = pivot_of(from[0]);
     Moments<T> all = Moments<T>::none();
-    each_vector<LONG_THREADS, T, VEC>(from, cols, [&](int64_t, const Packed<T, VEC>& part) {
+    each_vector<kLongThreads, T, VEC>(from, cols, [&](int64_t, const Packed<T, VEC>& part) {
 #pragma unroll
         for (int k = 0; k < VEC; ++k) all.push(part.v[k] - pivot, T(1) / (all.n + T(1)));
     });
-    all = block_merge<LONG_THREADS>(all, scratch);
+    all = block_merge<kLongThreads>(all, scratch);
     const T scale = T(1) / sqrt_(all.m2 / T(cols) + T(eps));
-    each_vector<LONG_THREADS, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
+    each_vector<kLongThreads, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
 #pragma unroll
         for (int k = 0; k < VEC; ++k) part.v[k] = scaled(((part.v[k] - pivot) - all.mean) * scale, weight, bias, c + k);
         store_packed(y + row * cols + c, part);
@@ -70,11 +70,11 @@ layer_norm_fwd_long(const T* __restrict__ x, const T* __restrict__ weight, const
 
 // gx = rstd (g w - mean(g w) - (x - mean) rstd^2 mean(g w (x - mean)))
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 layer_norm_bwd(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ mean,
                const T* __restrict__ rstd, T* __restrict__ gx, int64_t rows, int32_t cols) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     const T mu = held > 0 ? mean[row] : T(0), scale = held > 0 ? rstd[row] : T(0);
@@ -96,14 +96,14 @@ layer_norm_bwd(const T* __restrict__ g, const T* __restrict__ x, const T* __rest
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 layer_norm_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ mean,
                     const T* __restrict__ rstd, T* __restrict__ gx, int64_t cols) {
-    __shared__ T scratch[LONG_THREADS / 32];
+    __shared__ T scratch[kLongThreads / 32];
     const int64_t row = blockIdx.x, start = row * cols;
     const T mu = mean[row], scale = rstd[row];
     T sum = T(0), product = T(0);
-    each_vector<LONG_THREADS, T, VEC>(g + start, cols, [&](int64_t c, const Packed<T, VEC>& up) {
+    each_vector<kLongThreads, T, VEC>(g + start, cols, [&](int64_t c, const Packed<T, VEC>& up) {
         const auto values = load_packed<T, VEC>(x + start + c);
 #pragma unroll
         for (int k = 0; k < VEC; ++k) {
@@ -112,9 +112,9 @@ layer_norm_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const T* _
             product += term * (values.v[k] - mu);
         }
     });
-    const T offset = group_reduce<LONG_THREADS>(sum, Sum{}, scratch) / T(cols);
-    const T slope = group_reduce<LONG_THREADS>(product, Sum{}, scratch) * scale * scale / T(cols);
-    each_vector<LONG_THREADS, T, VEC>(g + start, cols, [&](int64_t c, Packed<T, VEC> up) {
+    const T offset = group_reduce<kLongThreads>(sum, Sum{}, scratch) / T(cols);
+    const T slope = group_reduce<kLongThreads>(product, Sum{}, scratch) * scale * scale / T(cols);
+    each_vector<kLongThreads, T, VEC>(g + start, cols, [&](int64_t c, Packed<T, VEC> up) {
         const auto values = load_packed<T, VEC>(x + start + c);
 #pragma unroll
         for (int k = 0; k < VEC; ++k) {
@@ -127,10 +127,10 @@ layer_norm_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const T* _
 
 // Of each chunk of rows and column: the sums of g and of g (x - mean) rstd; partial is (chunks, 2, cols).
 template <class T, int VEC>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 layer_norm_products(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ mean, const T* __restrict__ rstd,
                     T* __restrict__ partial, int64_t rows, int64_t cols, int64_t chunk) {
-    __shared__ T scratch[2 * VEC][COLUMN_THREADS];
+    __shared__ T scratch[2 * VEC][kColumnThreads];
     const int64_t c = own_column<VEC>();
     T own[2 * VEC] = {};
     if (c < cols) {
@@ -157,9 +157,9 @@ layer_norm_products(const T* __restrict__ g, const T* __restrict__ x, const T* _
 
 // The chunks added; gweight and gbias may be null.
 template <class T>
-__global__ void __launch_bounds__(COLUMN_THREADS, 4)
+__global__ void __launch_bounds__(kColumnThreads, 4)
 layer_norm_finish(const T* __restrict__ partial, int64_t cols, int32_t chunks, T* __restrict__ gweight, T* __restrict__ gbias) {
-    __shared__ T scratch[2][COLUMN_THREADS];
+    __shared__ T scratch[2][kColumnThreads];
     const int64_t c = own_column<1>();
     T own[2] = {};
     if (c < cols) {

@@ -5,13 +5,13 @@
 // on its own. Draws are bound by integer multiplication (20 wide ones a block), dropout of contiguous memory by bandwidth.
 #include <gpudl/exact.cuh>
 
-constexpr int DRAW_THREADS = 256;
+constexpr int kThreads = 256;
 
 struct Words {
     uint32_t v[4];
 };
 
-__device__ __forceinline__ Words philox(uint64_t seed, uint64_t stream, uint64_t block) {
+GD_DEVICE Words philox(uint64_t seed, uint64_t stream, uint64_t block) {
     uint32_t x0 = uint32_t(block), x1 = uint32_t(block >> 32), x2 = uint32_t(stream), x3 = uint32_t(stream >> 32);
     uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
 #pragma unroll
@@ -28,11 +28,11 @@ __device__ __forceinline__ Words philox(uint64_t seed, uint64_t stream, uint64_t
     return {{x0, x1, x2, x3}};
 }
 
-__device__ __forceinline__ uint64_t word64(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
+GD_DEVICE uint64_t word64(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
 
 // ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)), and with f = m - 1, s = f / (2 + f):
 // ln m = 2 atanh s = f - s (f - R), R = sum over k of 2/(2k+1) s^(2k). The first part of e ln 2 is exact.
-__device__ __forceinline__ float log_series(float x) {
+GD_DEVICE float log_series(float x) {
     const uint32_t shifted = uint32_t(__float_as_int(x)) - 0x3F3504F3u;  // bit pattern of sqrt(1/2)
     const float e = float(int32_t(shifted) >> 23);
     const float f = sub(__int_as_float(int32_t((shifted & 0x007FFFFFu) + 0x3F3504F3u)), 1.0f);
@@ -46,7 +46,7 @@ __device__ __forceinline__ float log_series(float x) {
     return add(mul(e, 0x1.62e4p-1f), sub(f, sub(mul(s, sub(f, r)), mul(e, 0x1.7f7d1cp-20f))));
 }
 
-__device__ __forceinline__ double log_series(double x) {
+GD_DEVICE double log_series(double x) {
     const uint64_t shifted = uint64_t(__double_as_longlong(x)) - 0x3FE6A09E667F3BCDull;
     const double e = double(int32_t(int64_t(shifted) >> 52));
     const double m = __longlong_as_double(int64_t((shifted & 0x000FFFFFFFFFFFFFull) + 0x3FE6A09E667F3BCDull));
@@ -68,7 +68,7 @@ __device__ __forceinline__ double log_series(double x) {
 }
 
 // Taylor series of sin and cos on [-pi/4, pi/4], to half an ulp of the type.
-__device__ __forceinline__ void sincos_series(float t, float& sine, float& cosine) {
+GD_DEVICE void sincos_series(float t, float& sine, float& cosine) {
     const float z = mul(t, t);
     float s = 1.0f / 362880.0f;
     s = sub(mul(s, z), 1.0f / 5040.0f);
@@ -83,7 +83,7 @@ __device__ __forceinline__ void sincos_series(float t, float& sine, float& cosin
     cosine = add(1.0f, mul(c, z));
 }
 
-__device__ __forceinline__ void sincos_series(double t, double& sine, double& cosine) {
+GD_DEVICE void sincos_series(double t, double& sine, double& cosine) {
     const double z = mul(t, t);
     double s = 1.0 / 355687428096000.0;
     s = sub(mul(s, z), 1.0 / 1307674368000.0);
@@ -108,7 +108,7 @@ __device__ __forceinline__ void sincos_series(double t, double& sine, double& co
 // Two normals of two words by Box and Muller. The angle is a quarter turn plus a rest in [-1/8, 1/8] turns, split on
 // the integers, so it carries one rounding.
 template <class T>
-__device__ __forceinline__ void turned(T radius, T t, int quarter, T& n0, T& n1) {
+GD_DEVICE void turned(T radius, T t, int quarter, T& n0, T& n1) {
     T s, c;
     sincos_series(t, s, c);
     const T x = (quarter & 1) != 0 ? -s : c;
@@ -117,7 +117,7 @@ __device__ __forceinline__ void turned(T radius, T t, int quarter, T& n0, T& n1)
     n1 = mul(radius, (quarter & 2) != 0 ? -y : y);
 }
 
-__device__ __forceinline__ void box_muller(uint32_t a, uint32_t b, float& n0, float& n1) {
+GD_DEVICE void box_muller(uint32_t a, uint32_t b, float& n0, float& n1) {
     const float u = mul(float(int32_t((a >> 8) + 1u)), 0x1p-24f);
     const int32_t k = int32_t(b >> 8);
     const int32_t quarter = (k + (1 << 21)) >> 22;
@@ -125,7 +125,7 @@ __device__ __forceinline__ void box_muller(uint32_t a, uint32_t b, float& n0, fl
     turned(root(mul(-2.0f, log_series(u))), t, quarter, n0, n1);
 }
 
-__device__ __forceinline__ void box_muller(uint64_t a, uint64_t b, double& n0, double& n1) {
+GD_DEVICE void box_muller(uint64_t a, uint64_t b, double& n0, double& n1) {
     const double u = mul(double(int64_t((a >> 11) + 1u)), 0x1p-53);
     const int64_t k = int64_t(b >> 11);
     const int64_t quarter = (k + (int64_t(1) << 50)) >> 51;
@@ -133,15 +133,15 @@ __device__ __forceinline__ void box_muller(uint64_t a, uint64_t b, double& n0, d
     turned(root(mul(-2.0, log_series(u))), t, int(quarter), n0, n1);
 }
 
-__device__ __forceinline__ float unit(uint32_t word) { return mul(float(int32_t(word >> 8)), 0x1p-24f); }
-__device__ __forceinline__ double unit(uint64_t word) { return mul(double(int64_t(word >> 11)), 0x1p-53); }
+GD_DEVICE float unit(uint32_t word) { return mul(float(int32_t(word >> 8)), 0x1p-24f); }
+GD_DEVICE double unit(uint64_t word) { return mul(double(int64_t(word >> 11)), 0x1p-53); }
 
 // N elements made of one block: written as 16 bytes, or one by one at the end of the result.
 template <class T, int N>
 struct alignas(16) Draw {
     T v[N];
 
-    __device__ __forceinline__ void store(T* out, int64_t block, int64_t n) const {
+    GD_DEVICE void store(T* out, int64_t block, int64_t n) const {
         const int64_t first = block * N;
         if (first + N <= n) {
             *reinterpret_cast<Draw*>(out + first) = *this;
@@ -153,59 +153,59 @@ struct alignas(16) Draw {
     }
 };
 
-__device__ __forceinline__ int64_t own_block() { return int64_t(blockIdx.x) * DRAW_THREADS + threadIdx.x; }
+GD_DEVICE int64_t own_block() { return int64_t(blockIdx.x) * kThreads + threadIdx.x; }
 
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void __launch_bounds__(kThreads)
 philox_bits(uint32_t* __restrict__ out, uint64_t seed, uint64_t stream, uint64_t offset, int64_t n) {
     const int64_t block = own_block();
     const Words w = philox(seed, stream, offset + uint64_t(block));
     Draw<uint32_t, 4>{{w.v[0], w.v[1], w.v[2], w.v[3]}}.store(out, block, n);
 }
 
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void __launch_bounds__(kThreads)
 philox_bits64(uint64_t* __restrict__ out, uint64_t seed, uint64_t stream, uint64_t offset, int64_t n) {
     const int64_t block = own_block();
     const Words w = philox(seed, stream, offset + uint64_t(block));
     Draw<uint64_t, 2>{{word64(w.v[0], w.v[1]), word64(w.v[2], w.v[3])}}.store(out, block, n);
 }
 
-__device__ __forceinline__ Draw<float, 4> uniform_of(const Words& w, float) {
+GD_DEVICE Draw<float, 4> uniform_of(const Words& w, float) {
     return {{unit(w.v[0]), unit(w.v[1]), unit(w.v[2]), unit(w.v[3])}};
 }
 
-__device__ __forceinline__ Draw<double, 2> uniform_of(const Words& w, double) {
+GD_DEVICE Draw<double, 2> uniform_of(const Words& w, double) {
     return {{unit(word64(w.v[0], w.v[1])), unit(word64(w.v[2], w.v[3]))}};
 }
 
 template <class T>
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void __launch_bounds__(kThreads)
 philox_uniform(T* __restrict__ out, uint64_t seed, uint64_t stream, uint64_t offset, int64_t n) {
     const int64_t block = own_block();
     uniform_of(philox(seed, stream, offset + uint64_t(block)), T(0)).store(out, block, n);
 }
 
-__device__ __forceinline__ Draw<float, 4> normal_of(const Words& w, float) {
+GD_DEVICE Draw<float, 4> normal_of(const Words& w, float) {
     Draw<float, 4> made;
     box_muller(w.v[0], w.v[1], made.v[0], made.v[1]);
     box_muller(w.v[2], w.v[3], made.v[2], made.v[3]);
     return made;
 }
 
-__device__ __forceinline__ Draw<double, 2> normal_of(const Words& w, double) {
+GD_DEVICE Draw<double, 2> normal_of(const Words& w, double) {
     Draw<double, 2> made;
     box_muller(word64(w.v[0], w.v[1]), word64(w.v[2], w.v[3]), made.v[0], made.v[1]);
     return made;
 }
 
 template <class T>
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void __launch_bounds__(kThreads)
 philox_normal(T* __restrict__ out, uint64_t seed, uint64_t stream, uint64_t offset, int64_t n) {
     const int64_t block = own_block();
     normal_of(philox(seed, stream, offset + uint64_t(block)), T(0)).store(out, block, n);
 }
 
 // low + floor(word * range / 2^bits): a 64-bit word for ranges up to 2^32, a whole block beyond.
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void __launch_bounds__(kThreads)
 philox_randint(int64_t* __restrict__ out, uint64_t seed, uint64_t stream, uint64_t offset, int64_t n, uint64_t low,
                uint64_t range) {
     const int64_t block = own_block();

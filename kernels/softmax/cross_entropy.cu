@@ -12,7 +12,7 @@ struct LossRow {
 };
 
 template <class T>
-__device__ __forceinline__ void write_loss(const LossRow<T>& s, const T* x, int64_t cols, int64_t row, int64_t label,
+GD_DEVICE void write_loss(const LossRow<T>& s, const T* x, int64_t cols, int64_t row, int64_t label,
                                            int64_t ignore_index, double smoothing, T* loss, T* lse, ErrorSlot error) {
     lse[row] = s.top + s.rest;
     if (label == ignore_index || label < 0 || label >= cols) {
@@ -26,15 +26,15 @@ __device__ __forceinline__ void write_loss(const LossRow<T>& s, const T* x, int6
 }
 
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 cross_entropy_fwd(const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index, double smoothing,
                   T* __restrict__ loss, T* __restrict__ lse, int64_t rows, int32_t cols, ErrorSlot error) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     Tile tile;
-    tile.load(x + row * cols, held, -infinity<T>());
+    tile.load(x + row * cols, held, -T(INFINITY));
     LossRow<T> s;
     s.top = tile.v[0];
 #pragma unroll
@@ -55,21 +55,21 @@ cross_entropy_fwd(const T* __restrict__ x, const int64_t* __restrict__ labels, i
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 cross_entropy_fwd_long(const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index, double smoothing,
                        T* __restrict__ loss, T* __restrict__ lse, int64_t cols, ErrorSlot error) {
-    __shared__ Online<T> states[LONG_THREADS / 32];
-    __shared__ T scratch[LONG_THREADS / 32];
+    __shared__ Online<T> states[kLongThreads / 32];
+    __shared__ T scratch[kLongThreads / 32];
     const int64_t row = blockIdx.x;
     const T* from = x + row * cols;
     const Online<T> all = online_row<T, VEC>(from, cols, states);
     LossRow<T> s{all.top, log_(all.sum), T(0)};
     if (smoothing != 0.0) {
-        each_vector<LONG_THREADS, T, VEC>(from, cols, [&](int64_t, const Packed<T, VEC>& part) {
+        each_vector<kLongThreads, T, VEC>(from, cols, [&](int64_t, const Packed<T, VEC>& part) {
 #pragma unroll
             for (int k = 0; k < VEC; ++k) s.below += part.v[k] - all.top;
         });
-        s.below = group_reduce<LONG_THREADS>(s.below, Sum{}, scratch);
+        s.below = group_reduce<kLongThreads>(s.below, Sum{}, scratch);
     }
     if (threadIdx.x == 0) write_loss(s, from, cols, row, labels[row], ignore_index, smoothing, loss, lse, error);
 }
@@ -80,7 +80,7 @@ struct LossSlope {
     T up, share, own;
     int64_t label;  // -1: the row has no gradient
 
-    __device__ __forceinline__ LossSlope(const T* g, const int64_t* labels, int64_t row, int64_t cols, int64_t ignore_index,
+    GD_DEVICE LossSlope(const T* g, const int64_t* labels, int64_t row, int64_t cols, int64_t ignore_index,
                                          double smoothing, bool reports, ErrorSlot error)
         : up(g[row]), share(T(smoothing / double(cols))), own(T(1.0 - smoothing)), label(labels[row]) {
         if (label != ignore_index && label >= 0 && label < cols) return;
@@ -88,7 +88,7 @@ struct LossSlope {
         label = -1;
     }
 
-    __device__ __forceinline__ T operator()(T p, int64_t column) const {
+    GD_DEVICE T operator()(T p, int64_t column) const {
         if (label < 0) return T(0);
         const T slope = up * (p - share);
         return column == label ? slope - up * own : slope;
@@ -96,15 +96,15 @@ struct LossSlope {
 };
 
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index,
                   double smoothing, T* __restrict__ gx, int64_t rows, int32_t cols, ErrorSlot error) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     Tile tile;
-    tile.load(x + row * cols, held, -infinity<T>());
+    tile.load(x + row * cols, held, -T(INFINITY));
     T top = tile.v[0];
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
@@ -121,11 +121,11 @@ cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 cross_entropy_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const int64_t* __restrict__ labels,
                        const T* __restrict__ lse, int64_t ignore_index, double smoothing, T* __restrict__ gx, int64_t cols,
                        ErrorSlot error) {
-    __shared__ Online<T> states[LONG_THREADS / 32];
+    __shared__ Online<T> states[kLongThreads / 32];
     const int64_t row = blockIdx.x;
     const T* from = x + row * cols;
     const LossSlope<T> slope(g, labels, row, cols, ignore_index, smoothing, threadIdx.x == 0, error);
@@ -135,7 +135,7 @@ cross_entropy_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const i
         shift = all.top;
         scale = T(1) / all.sum;
     }
-    each_vector<LONG_THREADS, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
+    each_vector<kLongThreads, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
 #pragma unroll
         for (int k = 0; k < VEC; ++k) part.v[k] = slope(exp_(part.v[k] - shift) * scale, c + k);
         store_packed(gx + row * cols + c, part);

@@ -5,14 +5,14 @@
 #include <gpudl/online.cuh>
 
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 softmax_fwd(const T* __restrict__ x, T* __restrict__ y, int64_t rows, int32_t cols, int32_t logarithm) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;  // a group past the end still takes part in the shuffles
     Tile tile;
-    tile.load(x + row * cols, held, -infinity<T>());
+    tile.load(x + row * cols, held, -T(INFINITY));
     T top = tile.v[0];
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
@@ -35,14 +35,14 @@ softmax_fwd(const T* __restrict__ x, T* __restrict__ y, int64_t rows, int32_t co
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 softmax_fwd_long(const T* __restrict__ x, T* __restrict__ y, int64_t cols, int32_t logarithm) {
-    __shared__ Online<T> scratch[LONG_THREADS / 32];
+    __shared__ Online<T> scratch[kLongThreads / 32];
     const T* from = x + int64_t(blockIdx.x) * cols;
     T* to = y + int64_t(blockIdx.x) * cols;
     const Online<T> all = online_row<T, VEC>(from, cols, scratch);
     const T rest = logarithm ? log_(all.sum) : T(1) / all.sum;
-    each_vector<LONG_THREADS, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
+    each_vector<kLongThreads, T, VEC>(from, cols, [&](int64_t c, Packed<T, VEC> part) {
 #pragma unroll
         for (int k = 0; k < VEC; ++k)
             part.v[k] = logarithm ? (part.v[k] - all.top) - rest : exp_(part.v[k] - all.top) * rest;
@@ -52,20 +52,20 @@ softmax_fwd_long(const T* __restrict__ x, T* __restrict__ y, int64_t cols, int32
 
 // gx = (g - sum(g y)) y, and for the logarithm gx = g - exp(y) sum(g).
 template <class T>
-__device__ __forceinline__ T softmax_term(T g, T y, bool logarithm) {
+GD_DEVICE T softmax_term(T g, T y, bool logarithm) {
     return logarithm ? g : g * y;
 }
 
 template <class T>
-__device__ __forceinline__ T softmax_slope(T g, T y, T sum, bool logarithm) {
+GD_DEVICE T softmax_slope(T g, T y, T sum, bool logarithm) {
     return logarithm ? g - exp_(y) * sum : (g - sum) * y;
 }
 
 template <class T, int LANES, int PER, int VEC>
-__global__ void __launch_bounds__(ROW_THREADS<LANES>)
+__global__ void __launch_bounds__(kRowThreads<LANES>)
 softmax_bwd(const T* __restrict__ g, const T* __restrict__ y, T* __restrict__ gx, int64_t rows, int32_t cols, int32_t logarithm) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[ROW_WARPS<LANES>];
+    __shared__ T scratch[kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     Tile up, result;
@@ -81,18 +81,18 @@ softmax_bwd(const T* __restrict__ g, const T* __restrict__ y, T* __restrict__ gx
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(LONG_THREADS)
+__global__ void __launch_bounds__(kLongThreads)
 softmax_bwd_long(const T* __restrict__ g, const T* __restrict__ y, T* __restrict__ gx, int64_t cols, int32_t logarithm) {
-    __shared__ T scratch[LONG_THREADS / 32];
+    __shared__ T scratch[kLongThreads / 32];
     const int64_t start = int64_t(blockIdx.x) * cols;
     T sum = T(0);
-    each_vector<LONG_THREADS, T, VEC>(g + start, cols, [&](int64_t c, const Packed<T, VEC>& up) {
+    each_vector<kLongThreads, T, VEC>(g + start, cols, [&](int64_t c, const Packed<T, VEC>& up) {
         const auto result = load_packed<T, VEC>(y + start + c);
 #pragma unroll
         for (int k = 0; k < VEC; ++k) sum += softmax_term(up.v[k], result.v[k], logarithm);
     });
-    sum = group_reduce<LONG_THREADS>(sum, Sum{}, scratch);
-    each_vector<LONG_THREADS, T, VEC>(g + start, cols, [&](int64_t c, Packed<T, VEC> up) {
+    sum = group_reduce<kLongThreads>(sum, Sum{}, scratch);
+    each_vector<kLongThreads, T, VEC>(g + start, cols, [&](int64_t c, Packed<T, VEC> up) {
         const auto result = load_packed<T, VEC>(y + start + c);
 #pragma unroll
         for (int k = 0; k < VEC; ++k) up.v[k] = softmax_slope(up.v[k], result.v[k], sum, logarithm);

@@ -1,28 +1,28 @@
 // Reductions down the columns of a C-ordered matrix, in two passes: each block reduces a chunk of rows to one value per
 // column, then one block per few columns reduces the chunks. Both in a fixed order that the shape alone decides.
 //
-// A block is (X, Y) threads with X * Y = COLUMN_THREADS: a thread owns VEC neighbouring columns and every Y-th row.
+// A block is (X, Y) threads with X * Y = kColumnThreads: a thread owns VEC neighbouring columns and every Y-th row.
 #pragma once
 #include <gpudl/moments.cuh>
 
 namespace gd {
 
-constexpr int COLUMN_THREADS = 256;
+constexpr int kColumnThreads = 256;
 
 template <class T>
-__device__ __forceinline__ void fold(T& a, const T& b) {
+GD_DEVICE void fold(T& a, const T& b) {
     a += b;
 }
 
 template <class T>
-__device__ __forceinline__ void fold(Moments<T>& a, const Moments<T>& b) {
+GD_DEVICE void fold(Moments<T>& a, const Moments<T>& b) {
     a.merge(b);
 }
 
 // The N states that the Y threads of each column hold, folded into those of threadIdx.y == 0: the upper half of the
 // threads into the lower one, until one is left. Y is a power of two.
 template <int N, class State>
-__device__ __forceinline__ void fold_columns(State (&states)[N], State (&scratch)[N][COLUMN_THREADS]) {
+GD_DEVICE void fold_columns(State (&states)[N], State (&scratch)[N][kColumnThreads]) {
     const int here = int(threadIdx.y * blockDim.x + threadIdx.x);
 #pragma unroll
     for (int i = 0; i < N; ++i) scratch[i][here] = states[i];
@@ -39,13 +39,13 @@ __device__ __forceinline__ void fold_columns(State (&states)[N], State (&scratch
 
 // The first of this thread's VEC columns; blockIdx.x tiles the columns.
 template <int VEC>
-__device__ __forceinline__ int64_t own_column() {
+GD_DEVICE int64_t own_column() {
     return (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * VEC;
 }
 
 // f(row) for this thread's rows of the chunk blockIdx.y.
 template <class F>
-__device__ __forceinline__ void each_row(int64_t rows, int64_t chunk, F f) {
+GD_DEVICE void each_row(int64_t rows, int64_t chunk, F f) {
     const int64_t first = int64_t(blockIdx.y) * chunk;
     const int64_t last = first + chunk < rows ? first + chunk : rows;
 #pragma unroll 4

@@ -5,13 +5,13 @@
 
 namespace gd {
 
-__device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
-__device__ __forceinline__ double add(double a, double b) { return __dadd_rn(a, b); }
-__device__ __forceinline__ float sub(float a, float b) { return __fadd_rn(a, -b); }
-__device__ __forceinline__ double sub(double a, double b) { return __dadd_rn(a, -b); }
-__device__ __forceinline__ float mul(float a, float b) { return __fmul_rn(a, b); }
-__device__ __forceinline__ double mul(double a, double b) { return __dmul_rn(a, b); }
-__device__ __forceinline__ float root(float x) { return sqrtf(x); }
-__device__ __forceinline__ double root(double x) { return sqrt(x); }
+GD_DEVICE float add(float a, float b) { return __fadd_rn(a, b); }
+GD_DEVICE double add(double a, double b) { return __dadd_rn(a, b); }
+GD_DEVICE float sub(float a, float b) { return __fadd_rn(a, -b); }
+GD_DEVICE double sub(double a, double b) { return __dadd_rn(a, -b); }
+GD_DEVICE float mul(float a, float b) { return __fmul_rn(a, b); }
+GD_DEVICE double mul(double a, double b) { return __dmul_rn(a, b); }
+GD_DEVICE float root(float x) { return sqrtf(x); }
+GD_DEVICE double root(double x) { return sqrt(x); }
 
 }  // namespace gd

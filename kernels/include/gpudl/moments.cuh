@@ -11,17 +11,17 @@ template <class T>
 struct Moments {
     T n, mean, m2;  // m2: the sum of squared deviations from the mean
 
-    __device__ __forceinline__ static Moments none() { return {T(0), T(0), T(0)}; }
+    GD_DEVICE static Moments none() { return {T(0), T(0), T(0)}; }
 
     // One more value; `share` is one over the new count.
-    __device__ __forceinline__ void push(T x, T share) {
+    GD_DEVICE void push(T x, T share) {
         n += T(1);
         const T d = x - mean;
         mean += d * share;
         m2 += d * (x - mean);
     }
 
-    __device__ __forceinline__ void merge(const Moments& other) {
+    GD_DEVICE void merge(const Moments& other) {
         if (other.n == T(0)) return;
         const T total = n + other.n;
         const T share = other.n / total;
@@ -31,15 +31,15 @@ struct Moments {
         n = total;
     }
 
-    __device__ __forceinline__ Moments below(int d) const {
-        return {__shfl_down_sync(ALL_LANES, n, d), __shfl_down_sync(ALL_LANES, mean, d), __shfl_down_sync(ALL_LANES, m2, d)};
+    GD_DEVICE Moments below(int d) const {
+        return {__shfl_down_sync(kAllLanes, n, d), __shfl_down_sync(kAllLanes, mean, d), __shfl_down_sync(kAllLanes, m2, d)};
     }
 };
 
 // What is taken off every value first, so that a mean far larger than the deviation costs no digits: one of the values.
 template <class T>
-__device__ __forceinline__ T pivot_of(T x) {
-    return finite(x) ? x : T(0);
+GD_DEVICE T pivot_of(T x) {
+    return is_finite(x) ? x : T(0);
 }
 
 }  // namespace gd

@@ -10,13 +10,13 @@ template <class T>
 struct Online {
     T top, sum;  // sum of exp(x - top)
 
-    __device__ __forceinline__ static Online none() { return {-infinity<T>(), T(0)}; }
+    GD_DEVICE static Online none() { return {-T(INFINITY), T(0)}; }
 
     // exp(x - top); 1 where both are the same infinity, whose difference is NaN.
-    __device__ __forceinline__ static T weight(T x, T top) { return x == top ? T(1) : exp_(x - top); }
+    GD_DEVICE static T weight(T x, T top) { return x == top ? T(1) : exp_(x - top); }
 
     template <int N>
-    __device__ __forceinline__ void push(const Packed<T, N>& part) {
+    GD_DEVICE void push(const Packed<T, N>& part) {
         T best = top;
 #pragma unroll
         for (int k = 0; k < N; ++k) best = larger(best, part.v[k]);
@@ -26,23 +26,23 @@ struct Online {
         top = best;
     }
 
-    __device__ __forceinline__ void merge(const Online& other) {
+    GD_DEVICE void merge(const Online& other) {
         const T best = larger(top, other.top);
         sum = sum * weight(top, best) + other.sum * weight(other.top, best);
         top = best;
     }
 
-    __device__ __forceinline__ Online below(int d) const {
-        return {__shfl_down_sync(ALL_LANES, top, d), __shfl_down_sync(ALL_LANES, sum, d)};
+    GD_DEVICE Online below(int d) const {
+        return {__shfl_down_sync(kAllLanes, top, d), __shfl_down_sync(kAllLanes, sum, d)};
     }
 };
 
-// Of a row that a block of LONG_THREADS shares. An infinite maximum makes the sum NaN, as plain arithmetic does.
+// Of a row that a block of kLongThreads shares. An infinite maximum makes the sum NaN, as plain arithmetic does.
 template <class T, int VEC>
-__device__ __forceinline__ Online<T> online_row(const T* row, int64_t cols, Online<T>* scratch) {
+GD_DEVICE Online<T> online_row(const T* row, int64_t cols, Online<T>* scratch) {
     Online<T> state = Online<T>::none();
-    each_vector<LONG_THREADS, T, VEC>(row, cols, [&](int64_t, const Packed<T, VEC>& part) { state.push(part); });
-    state = block_merge<LONG_THREADS>(state, scratch);
+    each_vector<kLongThreads, T, VEC>(row, cols, [&](int64_t, const Packed<T, VEC>& part) { state.push(part); });
+    state = block_merge<kLongThreads>(state, scratch);
     state.sum += state.top - state.top;
     return state;
 }

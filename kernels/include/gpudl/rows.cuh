@@ -6,7 +6,7 @@
 
 namespace gd {
 
-constexpr uint32_t ALL_LANES = 0xffffffffu;
+constexpr uint32_t kAllLanes = 0xffffffffu;
 
 // A vector of N neighbours, loaded and stored at once: 16 bytes where it counts.
 template <class T, int N>
@@ -14,54 +14,49 @@ struct alignas(sizeof(T) * N) Packed {
     T v[N];
 };
 
-__device__ __forceinline__ float exp_(float x) { return expf(x); }
-__device__ __forceinline__ double exp_(double x) { return exp(x); }
-__device__ __forceinline__ float log_(float x) { return logf(x); }
-__device__ __forceinline__ double log_(double x) { return log(x); }
-__device__ __forceinline__ float sqrt_(float x) { return sqrtf(x); }
-__device__ __forceinline__ double sqrt_(double x) { return sqrt(x); }
-__device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
-__device__ __forceinline__ double larger(double a, double b) { return fmax(a, b); }
+GD_DEVICE float exp_(float x) { return expf(x); }
+GD_DEVICE double exp_(double x) { return exp(x); }
+GD_DEVICE float log_(float x) { return logf(x); }
+GD_DEVICE double log_(double x) { return log(x); }
+GD_DEVICE float sqrt_(float x) { return sqrtf(x); }
+GD_DEVICE double sqrt_(double x) { return sqrt(x); }
+GD_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
+GD_DEVICE double larger(double a, double b) { return fmax(a, b); }
 
 template <class T>
-__device__ __forceinline__ T infinity() {
-    return T(__int_as_float(0x7f800000));
-}
-
-template <class T>
-__device__ __forceinline__ bool finite(T x) {
+GD_DEVICE bool is_finite(T x) {
     return x - x == T(0);
 }
 
 struct Sum {
     template <class T>
-    __device__ __forceinline__ T operator()(T a, T b) const {
+    GD_DEVICE T operator()(T a, T b) const {
         return a + b;
     }
 };
 
 struct Largest {  // passes over NaN, which the sum of exponentials brings back
     template <class T>
-    __device__ __forceinline__ T operator()(T a, T b) const {
+    GD_DEVICE T operator()(T a, T b) const {
         return larger(a, b);
     }
 };
 
 // Threads of a block of row kernels: as many rows of LANES threads as fit 128, or one row.
 template <int LANES>
-constexpr int ROW_THREADS = LANES > 32 ? LANES : 128;
+constexpr int kRowThreads = LANES > 32 ? LANES : 128;
 template <int LANES>
-constexpr int ROW_WARPS = ROW_THREADS<LANES> / 32;
+constexpr int kRowWarps = kRowThreads<LANES> / 32;
 
-constexpr int LONG_THREADS = 512;  // of the block that shares a row too long for registers
+constexpr int kLongThreads = 512;  // of the block that shares a row too long for registers
 
 // `x` of the LANES threads of a group combined; each of them gets the result. The operation has to be
 // commutative in every bit. `scratch` holds a T per warp of the block; groups inside a warp leave it alone.
 template <int LANES, class T, class Op>
-__device__ __forceinline__ T group_reduce(T x, Op op, T* scratch) {
+GD_DEVICE T group_reduce(T x, Op op, T* scratch) {
     constexpr int WIDTH = LANES < 32 ? LANES : 32;
 #pragma unroll
-    for (int d = WIDTH / 2; d > 0; d /= 2) x = op(x, __shfl_xor_sync(ALL_LANES, x, d));
+    for (int d = WIDTH / 2; d > 0; d /= 2) x = op(x, __shfl_xor_sync(kAllLanes, x, d));
     if constexpr (LANES > 32) {
         __syncthreads();  // the reduction before has been read
         if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
@@ -76,7 +71,7 @@ __device__ __forceinline__ T group_reduce(T x, Op op, T* scratch) {
 // The states of all THREADS threads of a block merged in one order, which each of them gets. A state has
 // `merge(other)` and `below(d)`, the state of the lane d further up. `scratch` holds one per warp.
 template <int THREADS, class State>
-__device__ __forceinline__ State block_merge(State state, State* scratch) {
+GD_DEVICE State block_merge(State state, State* scratch) {
 #pragma unroll
     for (int d = 16; d > 0; d /= 2) state.merge(state.below(d));
     __syncthreads();  // the merge before has been read
@@ -94,13 +89,13 @@ template <class T, int LANES, int PER, int VEC>
 struct RowTile {
     T v[PER];
 
-    __device__ __forceinline__ static int lane() { return int(threadIdx.x) % LANES; }
-    __device__ __forceinline__ static int64_t row() {
-        return int64_t(blockIdx.x) * (ROW_THREADS<LANES> / LANES) + int(threadIdx.x) / LANES;
+    GD_DEVICE static int lane() { return int(threadIdx.x) % LANES; }
+    GD_DEVICE static int64_t row() {
+        return int64_t(blockIdx.x) * (kRowThreads<LANES> / LANES) + int(threadIdx.x) / LANES;
     }
-    __device__ __forceinline__ static int column(int i) { return (i / VEC * LANES + lane()) * VEC + i % VEC; }
+    GD_DEVICE static int column(int i) { return (i / VEC * LANES + lane()) * VEC + i % VEC; }
 
-    __device__ __forceinline__ void load(const T* row, int cols, T fill) {
+    GD_DEVICE void load(const T* row, int cols, T fill) {
 #pragma unroll
         for (int i = 0; i < PER; i += VEC) {
             Packed<T, VEC> part;
@@ -112,7 +107,7 @@ struct RowTile {
         }
     }
 
-    __device__ __forceinline__ void store(T* row, int cols) const {
+    GD_DEVICE void store(T* row, int cols) const {
 #pragma unroll
         for (int i = 0; i < PER; i += VEC) {
             if (column(i) >= cols) continue;
@@ -125,18 +120,18 @@ struct RowTile {
 };
 
 template <class T, int VEC>
-__device__ __forceinline__ Packed<T, VEC> load_packed(const T* from) {
+GD_DEVICE Packed<T, VEC> load_packed(const T* from) {
     return *reinterpret_cast<const Packed<T, VEC>*>(from);
 }
 
 template <class T, int VEC>
-__device__ __forceinline__ void store_packed(T* to, const Packed<T, VEC>& x) {
+GD_DEVICE void store_packed(T* to, const Packed<T, VEC>& x) {
     *reinterpret_cast<Packed<T, VEC>*>(to) = x;
 }
 
 // f(column, values) for the VEC neighbours of each vector of a row that a block of THREADS threads shares.
 template <int THREADS, class T, int VEC, class F>
-__device__ __forceinline__ void each_vector(const T* row, int64_t cols, F f) {
+GD_DEVICE void each_vector(const T* row, int64_t cols, F f) {
 #pragma unroll 4
     for (int64_t c = int64_t(threadIdx.x) * VEC; c < cols; c += THREADS * VEC)
         f(c, load_packed<T, VEC>(row + c));
