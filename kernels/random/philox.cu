@@ -1,34 +1,10 @@
-// Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), the draws made of it, and dropout.
+// Draws of Philox words: bits, uniform and normal numbers, integers. A thread makes one block of four words, so no launch
+// shape can show. csrc/philox.cpp is the same arithmetic and gives the same bits: IEEE 754 operations, each rounded on its own.
 //
-// key = the 64-bit seed, counter = (64-bit block number, 64-bit stream), low words first. A thread makes one block of four
-// words, so no launch shape can show. csrc/philox.cpp is the same arithmetic and gives the same bits: IEEE 754 operations, each rounded
-// on its own. Draws are bound by integer multiplication (20 wide ones a block), dropout of contiguous memory by bandwidth.
-#include <gpudl/exact.cuh>
+// Bound by integer multiplication (20 wide ones a block), and the normals by their series.
+#include <gpudl/philox.cuh>
 
 constexpr int kThreads = 256;
-
-struct Words {
-    uint32_t v[4];
-};
-
-GD_DEVICE Words philox(uint64_t seed, uint64_t stream, uint64_t block) {
-    uint32_t x0 = uint32_t(block), x1 = uint32_t(block >> 32), x2 = uint32_t(stream), x3 = uint32_t(stream >> 32);
-    uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-#pragma unroll
-    for (int round = 0; round < 10; ++round) {
-        const uint32_t high0 = __umulhi(0xD2511F53u, x0), low0 = 0xD2511F53u * x0;
-        const uint32_t high1 = __umulhi(0xCD9E8D57u, x2), low1 = 0xCD9E8D57u * x2;
-        x0 = high1 ^ x1 ^ k0;
-        x1 = low1;
-        x2 = high0 ^ x3 ^ k1;
-        x3 = low0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return {{x0, x1, x2, x3}};
-}
-
-GD_DEVICE uint64_t word64(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
 
 // ln x for x in (0, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)), and with f = m - 1, s = f / (2 + f):
 // ln m = 2 atanh s = f - s (f - R), R = sum over k of 2/(2k+1) s^(2k). The first part of e ln 2 is exact.
@@ -132,9 +108,6 @@ GD_DEVICE void box_muller(uint64_t a, uint64_t b, double& n0, double& n1) {
     const double t = mul(double(k - quarter * (int64_t(1) << 51)), 0x1.921fb54442d18p-51);
     turned(root(mul(-2.0, log_series(u))), t, int(quarter), n0, n1);
 }
-
-GD_DEVICE float unit(uint32_t word) { return mul(float(int32_t(word >> 8)), 0x1p-24f); }
-GD_DEVICE double unit(uint64_t word) { return mul(double(int64_t(word >> 11)), 0x1p-53); }
 
 // N elements made of one block: written as 16 bytes, or one by one at the end of the result.
 template <class T, int N>
