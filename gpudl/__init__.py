@@ -7,6 +7,7 @@ import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _TYPE_CHECKING:
+    from . import cuda as cuda
     from . import data as data
     from . import fft as fft
     from . import io as io
@@ -253,6 +254,7 @@ from ._version import __version__ as __version__
 
 # Imported when first used: half of the time of `import gpudl` otherwise.
 _PACKAGES = (
+    "cuda",
     "data",
     "fft",
     "io",

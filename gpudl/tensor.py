@@ -27,6 +27,7 @@ from .autograd import (
     is_leaf,
     make,
     new_leaf,
+    no_grad,
     rare,
     set_result_class,
 )
@@ -281,6 +282,8 @@ class Tensor(Variable):
     ) -> Any:
         if self._node is not None:
             raise BufferError("__dlpack__: the tensor requires a gradient\n  remedy: x.detach()")
+        if self.device.kind == "emu":
+            raise BufferError("__dlpack__: the tensor is on the emulated device\n  remedy: x.cpu()")
         try:
             return self.data.__dlpack__(
                 stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
@@ -289,6 +292,8 @@ class Tensor(Variable):
             raise ArgumentTypeError("__dlpack__", str(error), x=self) from None
 
     def __dlpack_device__(self) -> Any:
+        if self.device.kind == "emu":
+            raise BufferError("__dlpack__: the tensor is on the emulated device\n  remedy: x.cpu()")
         return self.data.__dlpack_device__()
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
@@ -368,7 +373,10 @@ class Tensor(Variable):
         node = self._node
         if not is_leaf(node):
             raise GradError("pickle", "a computed tensor has history", remedy="x.detach()", x=self)
-        return _rebuild, (np.asarray(self._host(), order="C"), node is not None)
+        return _rebuild, (self._c_order(), node is not None, self.device.name)
+
+    def _c_order(self) -> np.ndarray[Any, Any]:
+        return np.asarray(self._host(), order="C")
 
     def __copy__(self) -> Tensor:
         out: Tensor = make(self.data, self._node)
@@ -380,7 +388,9 @@ class Tensor(Variable):
             raise GradError(
                 "deepcopy", "only leaves can be copied", remedy="x.detach() or x.clone()", x=self
             )
-        out = _rebuild(self.data.copy(order="K"), self._node is not None)
+        with no_grad():
+            out = copy_row(self)
+        out.requires_grad = self._node is not None
         if self.grad is not None:
             out.grad = self.grad.clone()
         memo[id(self)] = out
@@ -825,8 +835,8 @@ def _refuse_default(op: str, positional: tuple[Any, ...]) -> None:
         )  # fmt: skip
 
 
-def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    out: Tensor = make(devices.CPU.from_host(array, copy=False))
+def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool, device: str = "cpu") -> Tensor:
+    out: Tensor = make(devices.device(device).from_host(array, copy=False))
     if requires_grad and is_inexact(out.dtype):
         out._node = new_leaf(out.shape, out.dtype)
     return out

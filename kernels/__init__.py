@@ -2,7 +2,8 @@
 
 `find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A
 kernel takes raw arrays and keyword parameters, and may return `NotImplemented` for a dtype or
-layout that it does not take; the caller then runs the row's reference.
+layout that it does not take; the caller then runs the row's reference. `specs()` lists the CUDA
+kernels.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpudl.runtime import KernelSpec
 
 Kernel = Callable[..., Any]
 
-# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name.
+# kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name; for the
+# kinds cuda and emu the file is `gpu.py`.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
@@ -66,7 +71,20 @@ def _family(family: str, kind: str) -> Any:
         raise
 
 
+# What drives CUDA kernels is written once, for the card and for its emulation.
+_TWIN = {"cuda": "gpu", "emu": "gpu"}
+
+
 def find(name: str, kind: str) -> Kernel | None:
     """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
-    module = _family(FAMILY_OF[name], kind)
-    return getattr(module, name, None)
+    family = FAMILY_OF.get(name)
+    if family is None:
+        return None
+    return getattr(_family(family, _TWIN.get(kind, kind)), name, None)
+
+
+@cache
+def specs() -> tuple[KernelSpec, ...]:
+    """The specs of all CUDA kernels, a family after the other."""
+    found = [_family(family, "specs") for family in FAMILIES]
+    return tuple(spec for module in found if module is not None for spec in module.SPECS)

@@ -26,7 +26,7 @@ FLOORS: dict[str, int] = {
     "kernels": 3,
     "autograd": 4,
     "ops": 5,
-    **dict.fromkeys(("tensor", "_namespace", "linalg", "fft", "random"), 6),
+    **dict.fromkeys(("tensor", "_namespace", "linalg", "fft", "random", "cuda"), 6),
     **dict.fromkeys(("transforms", "jit"), 7),
     **dict.fromkeys(("nn", "optim", "data", "io", "train", "metrics", "distributed"), 8),
     **dict.fromkeys(("testing", "profiler", "system"), 8),

@@ -2,7 +2,8 @@
 
 Forward against float64, first and second derivatives against finite differences: each case of
 `table_cases` in every dtype that the row takes and in every memory layout. A dtype that it does not
-take raises a typed error. A row without a case fails.
+take raises a typed error. A row without a case fails. The emulated GPU computes the same rows: in
+float32 against the same formulas, its derivatives against the CPU's in float64.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import pytest
 from table_cases import CASES, CPU, CREATED, DTYPES, Case, kind
 
 import gpudl as gd
-from gpudl import tolerances
+from gpudl import devices, tolerances
 from gpudl.autograd import Spec, make, rows
 from gpudl.errors import DTypeError
 
 ROWS = rows()
 CALLED = [name for name in ROWS if name in CASES]
 DIFFERENTIABLE = [name for name in CALLED if ROWS[name].vjp is not None]
+EMU = gd.device("emu")
+FLOAT32 = np.dtype("float32")
 
 
 def dense(x: np.ndarray) -> np.ndarray:
@@ -45,14 +48,47 @@ LAYOUTS: dict[str, Any] = {
 }
 
 
+# On the emulated GPU a layout is made of a dense array by its own views.
+PLACED: dict[str, Any] = {
+    "dense": lambda x, up: up(x),
+    "transposed": lambda x, up: up(x.T).T,
+    "reversed": lambda x, up: up(np.flip(x))[(slice(None, None, -1),) * x.ndim],
+    "strided": lambda x, up: up(np.repeat(x, 2, axis=-1))[..., ::2] if x.ndim else up(x),
+    "broadcast": lambda x, up: EMU.xp.broadcast_to(
+        up(x[tuple(slice(1 if s == 0 else None) for s in x.strides)]), x.shape
+    ),
+}
+
+
+def placed(x: np.ndarray, device: Any, layout: str) -> Any:
+    """`x`, which lies in memory as `layout` says, on `device`, in the same layout."""
+    if device is CPU:
+        return x
+    array = PLACED[layout](x, lambda y: device.from_host(dense(y), copy=True))
+    if x.size:
+        strides = zip(x.shape, x.strides, array.strides, strict=True)
+        assert layout == "dense" or all(n == 1 or s == t for n, s, t in strides)
+    return array
+
+
+def host(x: Any) -> np.ndarray:
+    return devices.of(x.data).to_host(x.data)
+
+
+def given_to(case: Case, device: Any) -> dict[str, Any]:
+    return {name: device if value is CPU else value for name, value in case.params.items()}
+
+
 def operands(case: Case, dtype: np.dtype, layout: str, seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng([seed, len(case.operands)])
     arrays = [np.asarray(op.sample(rng, op.shape, op.dtype or dtype)) for op in case.operands]
     return [np.asarray(LAYOUTS[layout](x)) for x in arrays]
 
 
-def tensors(arrays: list[np.ndarray], grad: bool = False) -> list[Any]:
-    made = [make(x) for x in arrays]
+def tensors(
+    arrays: list[np.ndarray], grad: bool = False, device: Any = CPU, layout: str = "dense"
+) -> list[Any]:
+    made = [make(placed(x, device, layout)) for x in arrays]
     for x in made:
         if grad and kind(x.dtype) in "fc":
             x.requires_grad = True
@@ -73,8 +109,10 @@ def wide(x: np.ndarray) -> np.ndarray:
     return x.astype(np.int64) if x.dtype.kind == "u" else tolerances.wide(x)
 
 
-def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
-    row = ROWS[name]
+def check_forward(
+    name: str, case: Case, arrays: list[np.ndarray], device: Any, layout: str
+) -> None:
+    row, params = ROWS[name], given_to(case, device)
     with np.errstate(all="ignore"):
         expected = as_tuple(case.formula(*[np.asarray(wide(x)) for x in arrays], **case.params))
     if case.seen is not None:
@@ -85,17 +123,21 @@ def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
     scale = tolerances.largest(*arrays)
     before = [x.copy() for x in arrays]
     for grad in (False, True):
-        outs = as_tuple(row(*tensors(arrays, grad), **case.params))
+        xs = tensors(arrays, grad, device, layout)
+        outs = as_tuple(row(*xs, **params))
         assert len(outs) == len(specs) == row.n_out
         for i, (out, spec) in enumerate(zip(outs, specs, strict=True)):
             assert (out.shape, out.dtype) == (spec.shape, spec.dtype), "the shape rule disagrees"
-            assert type(out.data) is np.ndarray
+            assert devices.of(out.data) is device
             has_gradient = (
                 grad and row.vjp is not None and i < row.n_diff and kind(out.dtype) in "fc"
             )
             reached = has_gradient and any(x.requires_grad for x in tensors(arrays, True))
             assert out.requires_grad == reached
-        outs = seen(case, outs)
+        for x, y in zip(xs, before, strict=True):
+            same = np.array_equal(host(x), y, equal_nan=kind(x.dtype) in "fc")
+            assert same, "an operand was written to"
+        outs = [make(host(out)) for out in seen(case, outs)]
         for i, (out, want) in enumerate(zip(outs, expected, strict=True)):
             assert out.shape == np.shape(want)
             if kind(out.dtype) in "bi":
@@ -109,8 +151,6 @@ def check_forward(name: str, case: Case, arrays: list[np.ndarray]) -> None:
                 )
                 error = tolerances.error(out.data, np.asarray(want), size)
                 assert error <= tolerances.tolerance(out.dtype), f"result {i}: error {error:.2e}"
-    for x, y in zip(arrays, before, strict=True):
-        assert np.array_equal(x, y, equal_nan=kind(x.dtype) in "fc"), "an operand was written to"
 
 
 def takes(case: Case, dtype: np.dtype) -> bool:
@@ -122,11 +162,28 @@ def test_every_row_has_a_case():
     assert all(CASES.values())
 
 
+EVERYTHING = list(itertools.product(DTYPES, LAYOUTS))
+FORWARD = {
+    "cpu": (CPU, EVERYTHING),
+    "emu": (
+        EMU,
+        [(FLOAT32, layout) for layout in ("dense", "transposed", "broadcast")]
+        + [(np.dtype(t), "dense") for t in ("bool", "int64", "float64")],
+    ),
+    "emu, everything": (EMU, EVERYTHING),
+}
+ON_EACH = pytest.mark.parametrize(
+    "where", ["cpu", "emu", pytest.param("emu, everything", marks=pytest.mark.full)]
+)
+
+
+@ON_EACH
 @pytest.mark.parametrize("name", CALLED)
-def test_forward(name, count):
+def test_forward(name, where, count):
+    device, combinations = FORWARD[where]
     failures = []
     total = 0
-    for dtype, layout in itertools.product(DTYPES, LAYOUTS):
+    for dtype, layout in combinations:
         cases = [
             case
             for case in CASES[name]
@@ -138,14 +195,14 @@ def test_forward(name, count):
         for case in cases:
             arrays = operands(case, dtype, layout)
             try:
-                check_forward(name, case, arrays)
+                check_forward(name, case, arrays, device, layout)
             except Exception as error:
                 shapes = [x.shape for x in arrays]
                 failures.append(
                     (dtype.name, layout, f"{shapes} {case.params}: {type(error).__name__} {error}")
                 )
     passed = total - len({failure[:2] for failure in failures})
-    count("table, forward: rows x dtypes x layouts", passed, total)
+    count(f"table, forward on {where}: rows x dtypes x layouts", passed, total)
     assert not failures, "\n".join(map(str, failures[:8]))
 
 
@@ -186,11 +243,12 @@ def given(parts: list[Any]) -> list[np.ndarray]:
 class Derivatives:
     """A row with its parameters, as a function of its operands and of gradients of its results."""
 
-    def __init__(self, name: str, case: Case) -> None:
-        self.row, self.case = ROWS[name], case
+    def __init__(self, name: str, case: Case, device: Any = CPU, layout: str = "dense") -> None:
+        self.row, self.case, self.params = ROWS[name], case, given_to(case, device)
+        self.device, self.layout = device, layout
 
     def results(self, xs: list[Any]) -> list[Any]:
-        outs = as_tuple(self.row(*xs, **self.case.params))[: self.row.n_diff]
+        outs = as_tuple(self.row(*xs, **self.params))[: self.row.n_diff]
         return list(seen(self.case, outs))
 
     def values(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -199,9 +257,9 @@ class Derivatives:
     def gradients(
         self, arrays: list[np.ndarray], ws: list[np.ndarray], create_graph: bool
     ) -> tuple[list, list, list]:
-        xs = tensors(arrays, True)
+        xs = tensors(arrays, True, self.device, self.layout)
         leaves = [x for x in xs if x.requires_grad]
-        gs = tensors(ws, create_graph)
+        gs = tensors(ws, create_graph, self.device)
         outs = self.results(xs)
         found = gd.autograd.grad(outs, leaves, gs, create_graph=create_graph, allow_unused=True)
         return list(found), leaves, gs
@@ -228,7 +286,7 @@ class Derivatives:
         """Gradients of <gradient, vs> by the operands and by the gradients of the results."""
         found, leaves, gs = self.gradients(arrays, ws, True)
         tied = [
-            (g, make(v))
+            (g, tensors([v], device=self.device)[0])
             for g, v in zip(found, vs, strict=True)
             if g is not None and g.requires_grad
         ]
@@ -237,7 +295,7 @@ class Derivatives:
             seconds = gd.autograd.grad(
                 [g for g, _ in tied], [*leaves, *gs], [v for _, v in tied], allow_unused=True
             )
-            zeros = [z if s is None else s.data for z, s in zip(zeros, seconds, strict=True)]
+            zeros = [z if s is None else host(s) for z, s in zip(zeros, seconds, strict=True)]
         return zeros[: len(leaves)], zeros[len(leaves) :]
 
 
@@ -323,18 +381,73 @@ def test_derivatives(name, count):
     assert not failures, "\n".join(map(str, failures[:8]))
 
 
+# ----- derivatives on the emulated GPU -----
+def derivatives(f: Derivatives, arrays: list, ws: list, vs: list) -> list[list[np.ndarray]]:
+    """The gradients by the fused and by the differentiable rule, and the second derivatives."""
+    fused, leaves, _ = f.gradients(arrays, ws, False)
+    recorded, _, _ = f.gradients(arrays, ws, True)
+    zeros = [np.zeros(x.shape, x.dtype) for x in leaves]
+    fused, recorded = (
+        [z if g is None else host(g) for z, g in zip(zeros, gs, strict=True)]
+        for gs in (fused, recorded)
+    )
+    return [fused, recorded, *f.second(arrays, ws, vs)]
+
+
+def check_against_cpu(name: str, case: Case, layout: str) -> None:
+    """Derivatives in float32 on the emulated GPU against float64 on the CPU. Where float32 itself
+    is further off, as behind a small difference, four times the error of the CPU's float32."""
+    arrays = operands(case, FLOAT32, layout)
+    exact = [wide(x) if kind(x.dtype) in "fc" else x for x in arrays]
+    emu, cpu = Derivatives(name, case, EMU, layout), Derivatives(name, case)
+    rng = np.random.default_rng(1)
+    ys = cpu.values(arrays)
+    if not all(kind(y.dtype) in "fc" for y in ys):
+        return
+    ws = [np.asarray(rng.standard_normal(y.shape), y.dtype) for y in ys]
+    vs = [x for x in arrays if kind(x.dtype) in "fc"]
+    vs = [np.asarray(rng.standard_normal(x.shape), x.dtype) for x in vs]
+    got, same = derivatives(emu, arrays, ws, vs), derivatives(cpu, arrays, ws, vs)
+    ws_64 = [w.astype(y.dtype) for w, y in zip(ws, cpu.values(exact), strict=True)]
+    want = derivatives(cpu, exact, ws_64, [wide(v) for v in vs])
+    size = tolerances.largest(*want[1])
+    names = ("fused", "first", "second", "second, upstream")
+    for what, *parts in zip(names, got, same, want, strict=True):
+        scale = max(size, tolerances.largest(*parts[2]))
+        for i, (a, b, c) in enumerate(zip(*parts, strict=True)):
+            error, inherent = tolerances.error(a, c, scale), tolerances.error(b, c, scale)
+            allowed = max(tolerances.tolerance(FLOAT32), 4 * inherent)
+            assert error <= allowed, f"{what} {i}: error {error:.2e}, allowed {allowed:.2e}"
+
+
+@pytest.mark.parametrize("layout", ["dense", pytest.param("strided", marks=pytest.mark.full)])
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_derivatives_on_emu(name, layout, count):
+    cases = [case for case in CASES[name] if takes(case, FLOAT32) and case.smooth]
+    failures = []
+    for case in cases:
+        try:
+            check_against_cpu(name, case, layout)
+        except Exception as error:
+            shapes = [op.shape for op in case.operands]
+            failures.append(f"{shapes} {case.params}: {type(error).__name__} {error}")
+    count("table, derivatives on emu: cases", len(cases) - len(failures), len(cases))
+    assert not failures, "\n".join(failures[:8])
+
+
 # ----- creation -----
+@pytest.mark.parametrize("device", [CPU, EMU], ids=repr)
 @pytest.mark.parametrize("name", list(CREATED))
-def test_creation(name, count):
+def test_creation(name, device, count):
     for params, formula in CREATED[name]:
-        out = ROWS[name](**params, device=CPU)
-        spec = ROWS[name].rule(**params, device=CPU)
-        want = formula()
+        out = ROWS[name](**params, device=device)
+        spec = ROWS[name].rule(**params, device=device)
+        want, got = formula(), host(out)
         assert (out.shape, out.dtype) == (spec.shape, spec.dtype) == (want.shape, want.dtype)
         if name == "random_normal":
-            assert tolerances.error(out.data, want) <= tolerances.tolerance(out.dtype)
+            assert tolerances.error(got, want) <= tolerances.tolerance(out.dtype)
         else:
-            assert np.array_equal(out.data, want)
+            assert np.array_equal(got, want)
         with gd.config(kernels="library"):
-            assert ROWS[name](**params, device=CPU).data.tobytes() == out.data.tobytes()
+            assert host(ROWS[name](**params, device=device)).tobytes() == got.tobytes()
     count("table, creation: calls", len(CREATED[name]), len(CREATED[name]))

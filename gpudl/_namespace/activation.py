@@ -143,11 +143,12 @@ def one_hot(x: Any, num_classes: int, /, *, dtype: Any = None) -> Tensor:
     check_kind("one_hot", x.dtype, "i", x=x)
     n = shapes.as_int("one_hot", "num_classes", num_classes)
     shapes.count("one_hot", shapes.as_shape("one_hot", (*x.shape, n)), 8)
-    host = devices.of(x.data).to_host(x.data)
-    if host.size and (host.min() < 0 or host.max() >= n):
-        raise IndexRangeError(
-            "one_hot", f"labels from {host.min()} to {host.max()}", remedy=f"from 0 to {n - 1}", x=x
-        )
+    if x.data.size:
+        low, high = int(x.data.min()), int(x.data.max())
+        if low < 0 or high >= n:
+            raise IndexRangeError(
+                "one_hot", f"labels from {low} to {high}", remedy=f"from 0 to {n - 1}", x=x
+            )
     classes = create.arange(start=0, step=1, length=n, dtype=int64, device=devices.of(x.data))
     hit = ew.equal(expand(cast(x, int64), axis=(x.ndim,)), classes)
     return cast(hit, default_float if dtype is None else as_dtype(dtype, "one_hot"))

@@ -98,12 +98,17 @@ def to_dtype(op: str, array: np.ndarray[Any, Any], dtype: DType | None) -> np.nd
     """`array` with `dtype`, values checked where Python numbers would overflow."""
     if dtype is None or array.dtype == dtype:
         return array
-    if kind(array.dtype) == 3 and kind(dtype) < 3:
-        raise DTypeError(
-            op, f"{array.dtype.name} to {dtype.name} drops the imaginary part", remedy="x.real"
-        )
+    check_real(op, array.dtype, dtype)
     with np.errstate(all="ignore"):
         return array.astype(dtype)
+
+
+def check_real(op: str, have: DType, wanted: DType) -> None:
+    """Raise `DTypeError` for a cast that would drop imaginary parts."""
+    if kind(have) == 3 and kind(wanted) < 3:
+        raise DTypeError(
+            op, f"{have.name} to {wanted.name} drops the imaginary part", remedy="x.real"
+        )
 
 
 def scalar(op: str, value: complex, dtype: DType, like: Variable) -> Any:
@@ -156,16 +161,20 @@ def pair(op: str, a: Any, b: Any) -> tuple[Any, Any]:
         if is_weak(b):
             dtype = promote_scalar(a.data.dtype, b)
             return cast(a, dtype), scalar(op, b, dtype, a)
-        return pair(op, a, _partner(op, b, a))
+        return pair(op, a, partner(op, b, a))
     if isinstance(b, Variable):
         if is_weak(a):
             dtype = promote_scalar(b.data.dtype, a)
             return scalar(op, a, dtype, b), cast(b, dtype)
-        return pair(op, _partner(op, a, b), b)
+        return pair(op, partner(op, a, b), b)
     return pair(op, tensor_of(op, a), tensor_of(op, b))
 
 
-def _partner(op: str, x: Any, like: Variable) -> Any:
+def partner(op: str, x: Any, like: Variable) -> Any:
+    """An operand beside the tensor `like`, as a tensor. Arrays of the host do not move to a GPU by
+    themselves."""
+    if isinstance(x, Variable):
+        return x
     device = devices.of(like.data)
     if device.kind != "cpu" and not isinstance(x, (list, tuple)):
         raise DeviceError(
@@ -187,7 +196,7 @@ def several(op: str, *xs: Any) -> tuple[Any, ...]:
         if is_weak(x) and like is not None
         else tensor_of(op, x)
         if like is None
-        else _partner(op, x, like)
+        else partner(op, x, like)
         for x in xs
     ]
     dtype = None

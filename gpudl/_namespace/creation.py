@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import devices, shapes
-from ..autograd import Variable, make, new_leaf
+from ..autograd import Variable, make, new_leaf, no_grad
 from ..checks import flag, real
 from ..dtypes import as_dtype, default_complex, default_float, default_int, kind
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError, ShapeError
 from ..ops import create, elementwise
 from ..ops.shape import copy as copy_row
+from ..ops.shape import to_device
 from ..ops.shape import tril as tril_row
 from ..ops.shape import triu as triu_row
-from .convert import Scalar, host_array, tensor_of, to_dtype
+from .convert import Scalar, check_real, host_array, tensor_of, to_dtype
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -35,11 +36,16 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     target = devices.resolve(device)
     wanted = None if dtype is None else as_dtype(dtype, "tensor")
     if isinstance(data, Variable):
-        array = devices.of(data.data).to_host(data.data)
-        target = devices.of(data.data) if device is None else target
+        source = devices.of(data.data)
+        target = source if device is None else target
+        out = make(target.receive(data.data, source))
+        if wanted is not None and wanted != out.dtype:
+            check_real("tensor", out.dtype, wanted)
+            with no_grad():
+                out = elementwise.cast(out, dtype=wanted)
     else:
-        array = host_array("tensor", data, wanted)
-    out = make(target.from_host(to_dtype("tensor", array, wanted), copy=True))
+        array = to_dtype("tensor", host_array("tensor", data, wanted), wanted)
+        out = make(target.from_host(array, copy=True))
     if requires_grad:
         out._node = new_leaf(out.shape, out.dtype)
     return out
@@ -57,6 +63,9 @@ def asarray(
     tensor([1. , 2.5])
     """
     wanted = None if dtype is None else as_dtype(dtype, "asarray")
+    if devices.holds(obj):
+        as_dtype(obj.dtype, "asarray")
+        obj = make(obj)
     if isinstance(obj, Variable):
         out: Any = obj if device is None else move(obj, devices.device(device))
         out = out if wanted is None else astype(out, wanted, copy=False)
@@ -101,25 +110,28 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     """
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
         raise ArgumentTypeError("from_dlpack", f"{type(x).__name__} has no __dlpack__")
-    target = devices.resolve(device)
-    kind_of_device = int(x.__dlpack_device__()[0])
-    if kind_of_device != 1:  # 1 is the CPU
+    kind_of_device, index = (int(n) for n in x.__dlpack_device__())
+    source = {1: "cpu", 2: f"cuda:{index}", 13: f"cuda:{index}"}.get(kind_of_device)
+    if source is None:
         raise DeviceError(
-            "from_dlpack", f"no way from a device of DLPack kind {kind_of_device} to {target}"
+            "from_dlpack", f"no way from a device of DLPack kind {kind_of_device}", x=x
         )
+    place = devices.device(source)
     try:
-        array = np.from_dlpack(x)
+        array = place.scoped(place.xp.from_dlpack)(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise ArgumentError("from_dlpack", f"{error}", x=x) from None
     as_dtype(array.dtype, "from_dlpack")
-    return make(target.from_host(array, copy=bool(copy)))
+    target = place if device is None else devices.device(device)
+    if copy is False and target != place:
+        raise ArgumentError("from_dlpack", f"a copy is needed from {place} to {target}", x=x)
+    return make(target.receive(array, place) if copy or target != place else array)
 
 
 def move(x: Any, device: devices.Device) -> Tensor:
-    """`x` on `device`; the same tensor if it is there already."""
-    if devices.of(x.data) == device:
-        return x
-    raise DeviceError("to", f"no way from {devices.of(x.data)} to {device}")
+    """`x` on `device`; the same tensor if it is there already. Gradients find their way back."""
+    source = devices.of(x.data)
+    return x if source == device else to_device(x, device=device, source=source)
 
 
 def destination(targets: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import shapes
-from ..autograd import Node, Variable
+from .. import devices, shapes
+from ..autograd import Node, Variable, no_grad
 from ..autograd.tape import record
 from ..autograd.writes import check_writable, wrote
 from ..dtypes import kind, promote_scalar
 from ..errors import ArgumentTypeError, GradError, IndexRangeError, ShapeError
 from ..ops import index as ops
 from ..ops import shape as shape_ops
-from .convert import cast, is_weak, scalar, tensor_of
+from .convert import cast, is_weak, partner, scalar, tensor_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["take", "take_along_axis"]
 
 
-def parse(op: str, key: Any) -> tuple[ops.Key, tuple[Any, ...]]:
-    """A key as a template with holes, and the tensors that fill them."""
+def parse(op: str, key: Any, x: Any) -> tuple[ops.Key, tuple[Any, ...]]:
+    """A key as a template with holes, and the tensors on the device of `x` that fill them."""
     if not isinstance(key, tuple):
         key = (key,)
     template: list[Any] = []
@@ -34,9 +34,9 @@ def parse(op: str, key: Any) -> tuple[ops.Key, tuple[Any, ...]]:
         elif isinstance(part, slice):
             template.append(_slice(op, part))
         elif isinstance(part, (bool, np.bool_)):
-            _hole(op, template, arrays, np.asarray(part))
+            _hole(op, template, arrays, tensor_of(op, np.asarray(part), devices.of(x.data)))
         elif isinstance(part, (Variable, np.ndarray, list, tuple)):
-            _hole(op, template, arrays, part)
+            _hole(op, template, arrays, _index(op, part, x))
         elif hasattr(part, "__index__"):
             template.append(shapes.as_int(op, "an index", part))
         else:
@@ -60,10 +60,13 @@ def _slice(op: str, part: slice) -> slice:
     return slice(*bounds)
 
 
-def _hole(op: str, template: list[Any], arrays: list[Any], part: Any) -> None:
+def _index(op: str, part: Any, x: Any) -> Any:
     if isinstance(part, (list, tuple)) and not len(part):
-        part = np.zeros(0, np.int64)
-    index = tensor_of(op, part)
+        return tensor_of(op, np.zeros(0, np.int64), devices.of(x.data))
+    return partner(op, part, x)
+
+
+def _hole(op: str, template: list[Any], arrays: list[Any], index: Any) -> None:
     if kind(index.dtype) > 1:
         raise IndexRangeError(
             op, f"an index array of dtype {index.dtype.name}", remedy="integers or bool"
@@ -79,7 +82,7 @@ def getitem(x: Any, key: Any) -> Tensor:
     """`x[key]`: a view for basic keys, a copy for keys with arrays."""
     if type(key) is int or type(key) is slice:
         return ops.getitem(x, key=(key,))
-    template, arrays = parse("getitem", key)
+    template, arrays = parse("getitem", key, x)
     if not arrays:
         return ops.getitem(x, key=template)
     ops.indexed_shape("getitem", x.shape, template, tuple(a.data for a in arrays))
@@ -88,12 +91,12 @@ def getitem(x: Any, key: Any) -> Tensor:
 
 def setitem(x: Any, key: Any, value: Any) -> None:
     """`x[key] = value`, in place. In recorded code `x` becomes a new node of the tape."""
-    template, arrays = parse("setitem", key)
+    template, arrays = parse("setitem", key, x)
     shape = ops.indexed_shape("setitem", x.shape, template, tuple(a.data for a in arrays))
     if is_weak(value):
         v = scalar("setitem", value, promote_scalar(x.dtype, value), x)
     else:
-        v = tensor_of("setitem", value)
+        v = partner("setitem", value, x)
     if kind(v.dtype) > kind(x.dtype):
         raise ArgumentTypeError(
             "setitem",
@@ -116,10 +119,9 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     node: Node | None = None
     if recorded:
         node = record(ops.index_put, (x, v, *arrays), {"key": template}, x.data)
-    values = v.data
-    if np.may_share_memory(x.data, values):
-        values = values.copy()
-    x.data[ops.fill(template, tuple(a.data for a in arrays))] = values
+    with no_grad():
+        values = (shape_ops.copy(v) if devices.overlap(x.data, v.data) else v).data
+    ops.put(x.data, values, tuple(a.data for a in arrays), template)
     wrote(x, node, recorded=recorded)
 
 
@@ -127,7 +129,8 @@ def _refuse_repeats(x: Any, template: ops.Key, arrays: tuple[Any, ...]) -> None:
     if all(kind(a.dtype) == 0 for a in arrays):
         return
     numbers = np.arange(x.data.size).reshape(x.shape)
-    touched = numbers[ops.fill(template, tuple(a.data for a in arrays))]
+    at = tuple(devices.of(a.data).to_host(a.data) for a in arrays)
+    touched = numbers[ops.fill(template, at)]
     if np.unique(touched).size != touched.size:
         raise GradError(
             "setitem",
@@ -149,7 +152,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
             raise ShapeError("take", "axis is needed unless x has one axis", x=x)
         axis = 0
     at = shapes.normalize_axis("take", axis, x.ndim)
-    index = tensor_of("take", indices)
+    index = partner("take", indices, x)
     if kind(index.dtype) != 1:
         raise ArgumentTypeError("take", f"indices of dtype {index.dtype.name}", remedy="integers")
     key = (slice(None),) * at + (ops.HOLE,)
@@ -167,4 +170,4 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     """
     x = tensor_of("take_along_axis", x)
     at = shapes.normalize_axis("take_along_axis", axis, x.ndim)
-    return shape_ops.gather_axis(x, tensor_of("take_along_axis", indices), axis=at)
+    return shape_ops.gather_axis(x, partner("take_along_axis", indices, x), axis=at)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import devices, shapes
 from ..autograd import Variable
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -273,20 +275,21 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     >>> gd.repeat(gd.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
-    from .creation import arange, asarray
+    from .creation import asarray
 
     x = tensor_of("repeat", x)
     if axis is None:
         x, axis = ops.reshape(x, shape=(x.data.size,)), 0
     at = shapes.normalize_axis("repeat", axis, x.ndim)
-    counts = repeats.data if isinstance(repeats, Variable) else repeats
-    index = arange(x.shape[at]).data
+    if isinstance(repeats, Variable):
+        repeats = devices.of(repeats.data).to_host(repeats.data)
+    index = np.arange(x.shape[at])
     try:
         with devices.allocating("repeat", index.shape, index.dtype):
-            many = index.repeat(counts)
+            many = index.repeat(repeats)
     except (ValueError, TypeError, OverflowError) as error:
         raise ArgumentError("repeat", f"{error}", repeats=repeats, x=x) from None
-    return x[(slice(None),) * at + (asarray(many),)]
+    return x[(slice(None),) * at + (asarray(many, device=devices.of(x.data)),)]
 
 
 def tile(x: Any, repetitions: Any, /) -> Tensor:

@@ -85,12 +85,21 @@ def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None)
     return shape_ops.searchsorted(a, b, side=side)
 
 
-def _host(x: Any) -> np.ndarray[Any, Any]:
-    return devices.of(x.data).to_host(x.data)
+# The size of what these two give is not known before, so they are no rows.
+def _nonzero(xp: Any, x: Any) -> tuple[Any, ...]:
+    return tuple(xp.ascontiguousarray(index) for index in xp.nonzero(x))
 
 
-def _back(like: Any, array: np.ndarray[Any, Any]) -> Any:
-    return make(devices.of(like.data).from_host(array, copy=False))
+def _unique(xp: Any, x: Any) -> tuple[Any, ...]:
+    _, first, inverse, counts = xp.unique(
+        x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+    )
+    return tuple(found.astype(np.int64) for found in (first, inverse.reshape(x.shape), counts))
+
+
+def _by_library(function: Any, x: Any) -> tuple[Any, ...]:
+    device = devices.of(x.data)
+    return tuple(make(out) for out in device.scoped(function)(device.xp, x.data))
 
 
 def nonzero(x: Any, /) -> tuple[Any, ...]:
@@ -105,7 +114,7 @@ def nonzero(x: Any, /) -> tuple[Any, ...]:
     if not x.ndim:
         raise ShapeError("nonzero", "a 0-d tensor has no axes to index", remedy="x != 0", x=x)
     with devices.allocating("nonzero", x.shape, x.dtype):
-        return tuple(_back(x, np.ascontiguousarray(index)) for index in np.nonzero(_host(x)))
+        return _by_library(_nonzero, x)
 
 
 # ----- sets -----
@@ -143,17 +152,10 @@ def unique_all(x: Any, /) -> UniqueAll:
     """
     x = tensor_of("unique_all", x)
     with devices.allocating("unique", x.shape, x.dtype):
-        _, first, inverse, counts = np.unique(
-            _host(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
-        )
+        first, inverse, counts = _by_library(_unique, x)
     # Taken from x rather than from the sorted copy, so that gradients find their way back.
-    values = take(shape_ops.reshape(x, shape=(x.data.size,)), _back(x, first.astype(np.int64)))
-    return UniqueAll(
-        values,
-        _back(x, first.astype(np.int64)),
-        _back(x, inverse.reshape(x.shape).astype(np.int64)),
-        _back(x, counts.astype(np.int64)),
-    )
+    values = take(shape_ops.reshape(x, shape=(x.data.size,)), first)
+    return UniqueAll(values, first, inverse, counts)
 
 
 def unique_counts(x: Any, /) -> UniqueCounts:

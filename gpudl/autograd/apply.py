@@ -6,6 +6,7 @@ rare (profiling, debugging, validation, anomaly traces) hangs behind it as hooks
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from functools import partial
 from typing import Any
@@ -125,7 +126,7 @@ def device_of(op: str, arrays: tuple[Any, ...]) -> devices.Device:
     found = devices.of(arrays[0])
     for array in arrays[1:]:
         other = devices.of(array)
-        if other != found:
+        if other is not found and other != found:
             raise DeviceError(
                 op, f"operands on {found} and {other}", remedy=f'move one: x.to("{found}")'
             )
@@ -162,10 +163,16 @@ def _recover(
             warnings.simplefilter("ignore", RuntimeWarning)
             return compute(prim, tuple(x.data for x in inputs), params)
     named = {f"x{i}": x for i, x in enumerate(inputs)}
+    device = devices.of(inputs[0].data) if inputs else params["device"]
+    device.check_alive(error)
     result = prim.rule(*specs(inputs), **params)
     if isinstance(error, MemoryError):
         spec = result if isinstance(result, Spec) else result[0]
-        raise devices.CPU.out_of_memory(prim.name, spec.shape, spec.dtype, error) from None
+        if device.kind != "cpu":  # once more, without cached blocks
+            device.empty_cache()
+            with contextlib.suppress(MemoryError):
+                return compute(prim, tuple(x.data for x in inputs), params)
+        raise device.out_of_memory(prim.name, spec.shape, spec.dtype, error) from None
     raise KernelError(prim.name, f"{type(error).__name__}: {error}", **named) from error
 
 

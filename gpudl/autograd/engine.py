@@ -62,8 +62,8 @@ class _Receiver:
     def own(self, g: Any) -> Any:
         """`g`, copied if its array is a view, or was given away already."""
         array = g.data
-        if g._node is None and (isinstance(array.base, np.ndarray) or id(array) in self.given):
-            g = make(array.copy())
+        if g._node is None and (isinstance(array.base, type(array)) or id(array) in self.given):
+            g = make(array.copy()) if type(array) is np.ndarray else tape._algebra.copy(g)
         self.given[id(g.data)] = g.data
         return g
 

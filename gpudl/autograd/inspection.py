@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import devices, kernels, tolerances
+from .. import devices, tolerances
 from ..errors import KernelError
 from ..notices import fallbacks_here, say
 from ..settings import settings
@@ -57,9 +57,7 @@ def arrays_of(result: Any) -> tuple[Any, ...]:
 
 def has_kernel(prim: Primitive, device: devices.Device) -> bool:
     """Whether the settings of this thread give `prim` a kernel on `device`."""
-    if prim.kernel is None or settings.kernels == "library":
-        return False
-    return kernels.find(prim.kernel, device.kind) is not None
+    return settings.kernels != "library" and prim.kernel_on(device) is not None
 
 
 def timed(

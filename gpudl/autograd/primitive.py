@@ -146,25 +146,31 @@ class Primitive:
 
     def reference(self, device: devices.Device) -> Callable[..., Any]:
         """The reference on `device`."""
-        if isinstance(self.ref, Ufunc):
-            return getattr(device.xp, self.ref.name)  # type: ignore[no-any-return]
-        return partial(self.ref, device.xp)
+        ref = self.ref
+        found = getattr(device.xp, ref.name) if isinstance(ref, Ufunc) else partial(ref, device.xp)
+        return device.scoped(found)
 
     def implementation(self, device: devices.Device) -> Callable[..., Any]:
         """What computes this row on `device` on this thread: a kernel, or the reference."""
-        key = (device.kind, settings.kernels)
+        key = (device.name, settings.kernels)
         found = self.impls.get(key)
         if found is None:
             found = self.impls[key] = self._choose(device)
         return found
 
+    def kernel_on(self, device: devices.Device) -> Callable[..., Any] | None:
+        """The kernel of this row on `device`, or None. On a GPU it need not be named: a kernel
+        called as the row is the row's."""
+        name = self.kernel or (None if device.kind == "cpu" else self.name)
+        return None if name is None else kernels.find(name, device.kind)
+
     def _choose(self, device: devices.Device) -> Callable[..., Any]:
         reference = self.reference(device)
         library = device.xp.__name__
-        if self.kernel is None or settings.kernels == "library":
+        kernel = self.kernel_on(device)
+        if settings.kernels == "library" or (kernel is None and self.kernel is None):
             notice("library", self.name, lambda: f"computed by {library} on {device}")
             return reference
-        kernel = kernels.find(self.kernel, device.kind)
 
         def run(*arrays: Any, **params: Any) -> Any:
             out = NotImplemented if kernel is None else kernel(*arrays, **params)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
+from numpy import ndarray
+
 from ..dtypes import is_inexact
 from ..errors import AnomalyError, ArgumentTypeError, GradError, ShapeError, StaleValueError
 from .primitive import Primitive
@@ -456,7 +458,12 @@ def _step(
             have = at.get(parent)
             if have is None:
                 at[parent] = grad
-            elif parent in sums and not state.recording and not rare.active:
+            elif (
+                parent in sums
+                and not state.recording
+                and not rare.active
+                and type(have.data) is ndarray
+            ):
                 total = have.data  # a sum that nobody else has seen yet
                 total += grad.data
             else:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from .. import devices, kernels
 from ..errors import GradError, StaleValueError
 from . import tape
 from .state import state, tick
@@ -14,7 +17,7 @@ from .variable import Variable, note_write, place_text, storage_of, user_place
 
 def check_writable(op: str, x: Variable, *values: Variable) -> bool:
     """Whether writing `values` into `x` is recorded; `GradError` if no gradient survives it."""
-    if not x.data.flags.writeable:
+    if not devices.writeable(x.data):
         raise GradError(op, "the memory is read-only", remedy="write into x.clone()", x=x)
     node = x._node
     if node is not None and node.prim is POISON:
@@ -55,8 +58,15 @@ def wrote(x: Variable, node: Node | None, *, recorded: bool) -> None:
 def overwrite(op: str, x: Variable, value: Any) -> None:
     """Put `value`, of the same shape and dtype, into the memory of `x`."""
     recorded = check_writable(op, x, value)
-    x.data[...] = value.data
+    assign(x.data, value.data)
     wrote(x, value._node, recorded=recorded)
+
+
+def assign(out: Any, value: Any) -> None:
+    """Write the raw array or number `value` into the raw array `out`, cast and broadcast."""
+    kernel = None if type(out) is np.ndarray else kernels.find("assign", devices.of(out).kind)
+    if kernel is None or kernel(out, value) is NotImplemented:
+        out[...] = value
 
 
 def wrote_all(xs: Iterable[Variable]) -> None:

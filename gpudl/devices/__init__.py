@@ -27,12 +27,16 @@ __all__ = [
     "Stream",
     "allocating",
     "available",
+    "byte_bounds",
     "default_device",
     "device",
+    "holds",
     "kinds",
     "names_one",
     "of",
+    "overlap",
     "resolve",
+    "writeable",
 ]
 
 CPU = CpuDevice()
@@ -50,6 +54,12 @@ def _open_emu(index: int) -> Device:
     return _register(emulated(index), lambda array: emulated(array.device.id))
 
 
+def _open_cuda(index: int) -> Device:
+    from .cuda import cuda  # imports CuPy
+
+    return _register(cuda(index), lambda array: cuda(array.device.id))
+
+
 def _register(device: Device, owner: Callable[[Array], Device]) -> Device:
     """Make arrays of the type of `device` known; `owner(array)` is the device of one of them."""
     _owner_by_type[device.array_type] = owner
@@ -57,9 +67,12 @@ def _register(device: Device, owner: Callable[[Array], Device]) -> Device:
 
 
 # Kinds that a device string may name. A kind is added with the module that implements it.
-_OPENERS: dict[str, Callable[[int], Device]] = {"cpu": _open_cpu, "emu": _open_emu}
+_OPENERS: dict[str, Callable[[int], Device]] = {
+    "cpu": _open_cpu,
+    "cuda": _open_cuda,
+    "emu": _open_emu,
+}
 _owner_by_type: dict[type, Callable[[Array], Device]] = {np.ndarray: lambda array: CPU}
-_known = ("cpu", "cuda", "emu")
 
 
 def device(name: str | Device) -> Device:
@@ -78,13 +91,9 @@ def device(name: str | Device) -> Device:
             return name
         raise ArgumentError("device", f"{name!r} is no device", remedy='a string such as "cpu"')
     kind, _, index = name.partition(":")
-    if kind not in _known or (index and not (index.isascii() and index.isdigit())):
+    if kind not in _OPENERS or (index and not (index.isascii() and index.isdigit())):
         raise ArgumentError(
             "device", f"{name!r} is no device", remedy='"cpu", "cuda", "cuda:<index>" or "emu"'
-        )
-    if kind not in _OPENERS:
-        raise DeviceError(
-            "device", f"this version of gpudl has no {kind!r} device yet", remedy='use "cpu"'
         )
     if len(index) > 4:
         raise DeviceError("device", f"there is no {kind} device {index}")
@@ -94,7 +103,7 @@ def device(name: str | Device) -> Device:
 def names_one(value: object) -> bool:
     """Whether `value` is a device or has the form of the name of one."""
     if isinstance(value, str):
-        return value.partition(":")[0] in _known
+        return value.partition(":")[0] in _OPENERS
     return hasattr(value, "array_type")
 
 
@@ -104,13 +113,51 @@ def kinds() -> tuple[str, ...]:
 
 
 def available() -> list[Device]:
-    """All devices of this machine that gpudl can use."""
-    return [CPU]
+    """The devices of this machine that gpudl can use: the CPU and GPUs, not the emulated ones."""
+    from .cuda import device_count
+
+    return [CPU, *(device(f"cuda:{i}") for i in range(device_count()))]
 
 
 def of(array: Array) -> Device:
     """The device that holds `array`."""
     return CPU if type(array) is np.ndarray else _owner_by_type[type(array)](array)
+
+
+def holds(value: object) -> bool:
+    """Whether `value` is a raw array of a GPU, which a tensor can be made over as it is."""
+    kind_of = type(value)
+    if kind_of is np.ndarray:
+        return False
+    if kind_of not in _owner_by_type and kind_of.__module__.partition(".")[0] == "cupy":
+        device("cuda")  # makes its arrays known
+    return kind_of in _owner_by_type
+
+
+def writeable(array: Array) -> bool:
+    """Whether writing into `array` is allowed. Arrays of a GPU have no flag that says so: there,
+    what was broadcast is not written to."""
+    if type(array) is np.ndarray:
+        return array.flags.writeable
+    return all(s != 0 or n <= 1 for n, s in zip(array.shape, array.strides, strict=True))
+
+
+def overlap(a: Array, b: Array) -> bool:
+    """Whether `a` and `b` may share memory; on a GPU, whether they lie in one block."""
+    if type(a) is not type(b):
+        return False
+    if type(a) is np.ndarray:
+        return np.may_share_memory(a, b)
+    return bool(a.size and b.size and a.data.mem.ptr == b.data.mem.ptr)
+
+
+def byte_bounds(array: Array) -> tuple[int, int]:
+    """The first address of `array`, and the one after its last."""
+    if type(array) is np.ndarray:
+        return np.lib.array_utils.byte_bounds(array)
+    steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
+    low = array.data.ptr + sum(step for step in steps if step < 0)
+    return low, array.data.ptr + sum(step for step in steps if step > 0) + array.itemsize
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..shapes import Shape, count
-from .base import Array, Event, Stream
+from .base import Array, Device, Event, Stream
 from .layout import result_order
 
 _C: Any
@@ -94,11 +95,30 @@ class CpuDevice:
         assert isinstance(array, np.ndarray)
         return array
 
+    def receive(self, array: Array, source: Device) -> Array:
+        host = source.to_host(array)
+        return self.from_host(host, copy=True) if source.kind == "cpu" else host
+
+    def library(self, name: str, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return compute(*args, **kwargs)
+
+    def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
     def synchronize(self) -> None:
         """Nothing is ever pending."""
 
+    def check_alive(self, error: BaseException | None = None) -> None:
+        """The CPU has no context to lose."""
+
     def stream(self) -> Stream:
         return CpuStream()
+
+    def new_stream(self) -> Stream:
+        return CpuStream()
+
+    def use_stream(self, stream: Any) -> None:
+        """All streams of the CPU are one."""
 
     def event(self) -> Event:
         return CpuEvent()

@@ -16,6 +16,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DeviceError, LostDeviceError, OutOfMemoryError
 from ..shapes import Shape, count
+from .base import Device
 from .emulated_array import EmulatedArray, Host
 from .emulated_library import Library, call, upload
 from .emulated_memory import QUARANTINE_BYTES, Heap
@@ -74,7 +75,9 @@ class EmulatedDevice:
                 block = self.heap.allocate(nbytes, stream.defer)
             except MemoryError:
                 raise self.out_of_memory("empty", shape, dtype, error) from None
-        return EmulatedArray(self, block, np.ndarray(shape, dtype, block.buffer), None)
+        host: Host = np.ndarray(shape, dtype, block.buffer) if nbytes else np.empty(shape, dtype)
+        made: EmulatedArray = self.array_type(self, block, host, None)
+        return made
 
     def empty_elementwise(
         self, shape: Shape, dtype: DType, operands: tuple[Any, ...]
@@ -96,6 +99,12 @@ class EmulatedDevice:
         self.stream().synchronize()
         self.raise_reported()
         return array._host.copy(order="K")
+
+    def receive(self, array: Any, source: Device) -> EmulatedArray:
+        return upload(self, source.to_host(array))
+
+    def scoped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
 
     def memory_stats(self) -> dict[str, int]:
         heap = self.heap
@@ -132,6 +141,10 @@ class EmulatedDevice:
         """A further stream."""
         return EmulatedStream(self.scheduler)
 
+    def use_stream(self, stream: EmulatedStream) -> None:
+        """Make `stream` the current one of this thread."""
+        self.scheduler.use(stream)
+
     def event(self) -> EmulatedEvent:
         return EmulatedEvent(self.scheduler)
 
@@ -164,7 +177,7 @@ class EmulatedDevice:
         """Behave from now on as a card whose context is lost: for tests."""
         self._lost = why
 
-    def check_alive(self) -> None:
+    def check_alive(self, error: BaseException | None = None) -> None:
         """Raise `LostDeviceError` if the context is lost."""
         if self._lost is not None:
             raise LostDeviceError(
@@ -172,6 +185,15 @@ class EmulatedDevice:
                 f"the context of the device is lost: {self._lost}",
                 remedy="start the process again; what is on the CPU can still be saved",
             )
+
+    # ----- what it is -----
+    def card(self) -> str:
+        """What stands in the place of a card's name."""
+        return "emulated GPU"
+
+    def capability(self) -> tuple[int, int]:
+        """The newest compute capability that the emulator runs kernels of."""
+        return (9, 0)
 
     # ----- library -----
     def library(self, name: str, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -56,9 +56,7 @@ class EmulatedArray:
         self._owner, self._block, self._host, self.base = owner, block, host, base
 
     def _view(self, host: Host) -> EmulatedArray:
-        return EmulatedArray(
-            self._owner, self._block, host, self if self.base is None else self.base
-        )
+        return type(self)(self._owner, self._block, host, self if self.base is None else self.base)
 
     # ----- what it is -----
     @property
@@ -152,6 +150,12 @@ class EmulatedArray:
         """A copy in the host's memory, once the work that is queued has run."""
         return self._owner.to_host(self)
 
+    def set(self, array: Host) -> None:
+        """Copy an array of the host, of the same shape and dtype, into this one."""
+        self._owner.check_alive()
+        self._owner.stream().synchronize()
+        self._host[...] = array
+
     def item(self) -> Any:
         """The one element as a Python number."""
         return self.get().item()
@@ -236,12 +240,20 @@ class EmulatedArray:
     def real(self) -> EmulatedArray:
         return self._view(self._host.real)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self._view(self._host.real)[...] = value
+
     @property
     def imag(self) -> EmulatedArray:
         if self.dtype.kind == "c":
             return self._view(self._host.imag)
         out: EmulatedArray = self._library("zeros_like", np.zeros_like, self)
         return out
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self._view(self._host.imag)[...] = value
 
     def __neg__(self) -> Any:
         return self._library("negative", np.negative, self)

@@ -6,7 +6,9 @@ host's memory, and puts the result into new memory of the device; views stay vie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from statistics import NormalDist
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 FUNCTIONS = _words(
     "all any arange argmax argmin argsort ascontiguousarray broadcast_to clip concatenate cumprod "
-    "cumsum einsum eye flip full ix_ max mean min moveaxis ones pad prod searchsorted stack sum "
-    "take_along_axis tensordot tril triu where zeros"
+    "cumsum einsum eye flip full ix_ max mean min moveaxis nonzero ones pad prod searchsorted "
+    "stack sum take_along_axis tensordot tril triu unique where zeros"
 )
 UFUNCS = _words(
     "abs add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_or "
@@ -67,10 +69,29 @@ class Grid:
         return call(self._device, "ogrid", np.ogrid.__getitem__, (key,), {})
 
 
+def _erf(x: Host) -> Host:
+    out: Any = np.frompyfunc(math.erf, 1, 1)(x)
+    return np.asarray(out, x.dtype)
+
+
+def _erfinv_of(y: float) -> float:
+    if not -1 < y < 1:
+        return math.copysign(math.inf, y) if abs(y) == 1 else math.nan
+    x = NormalDist().inv_cdf((1 + y) / 2) / math.sqrt(2)
+    # One step of Newton: near 0 the detour over 1 + y loses digits.
+    return x - (math.erf(x) - y) / (2 / math.sqrt(math.pi) * math.exp(-x * x))
+
+
+def _erfinv(x: Host) -> Host:
+    out: Any = np.frompyfunc(_erfinv_of, 1, 1)(x)
+    return np.asarray(out, x.dtype)
+
+
 class Library:
     """The module `xp` of an emulated device: attributes are functions of CuPy.
 
     What gpudl uses is listed above; anything else is no attribute, also where NumPy has it.
+    `special` has what `cupyx.scipy.special` gives.
     """
 
     __name__ = "library"
@@ -83,6 +104,9 @@ class Library:
         )
         self.fft = SimpleNamespace(
             **{name: self._of(f"fft.{name}", getattr(np.fft, name)) for name in FFT}
+        )
+        self.special = SimpleNamespace(
+            erf=self._of("special.erf", _erf), erfinv=self._of("special.erfinv", _erfinv)
         )
         self.ogrid = Grid(device)
         self._functions = {name: self._of(name, getattr(np, name)) for name in FUNCTIONS + UFUNCS}
@@ -146,8 +170,8 @@ def _to_host(device: EmulatedDevice, name: str, value: Any, used: list[EmulatedA
 
 def _to_device(device: EmulatedDevice, value: Any, used: list[EmulatedArray]) -> Any:
     """What NumPy computed, on the device: views of operands as views, the rest in new memory."""
-    if isinstance(value, (tuple, list)):
-        return type(value)(_to_device(device, part, used) for part in tuple(value))
+    if isinstance(value, (tuple, list)):  # also NumPy's named tuples, of which CuPy has none
+        return tuple(_to_device(device, part, used) for part in value)
     if isinstance(value, np.generic):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray):

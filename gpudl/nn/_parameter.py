@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import devices
 from .._namespace.convert import tensor_of
-from ..autograd import Variable, make, new_leaf
+from ..autograd import Variable, make, new_leaf, no_grad
 from ..autograd.variable import share
+from ..ops.shape import copy
 from ..tensor import Tensor
 
 
@@ -42,7 +43,7 @@ class Parameter(Tensor):
         return f"Parameter({super().__repr__()})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (np.asarray(self._host(), order="C"), self.requires_grad)
+        return _rebuild, (self._c_order(), self.requires_grad, self.device.name)
 
     def __copy__(self) -> Parameter:
         out = Parameter(self, requires_grad=False)
@@ -50,12 +51,13 @@ class Parameter(Tensor):
         return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        out = Parameter(make(self.data.copy(order="K")), requires_grad=self.requires_grad)
+        with no_grad():
+            out = Parameter(make(copy(self).data), requires_grad=self.requires_grad)
         if self.grad is not None:
             out.grad = self.grad.clone()
         memo[id(self)] = out
         return out
 
 
-def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool) -> Parameter:
-    return Parameter(make(devices.CPU.from_host(array, copy=False)), requires_grad)
+def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool, device: str = "cpu") -> Parameter:
+    return Parameter(make(devices.device(device).from_host(array, copy=False)), requires_grad)

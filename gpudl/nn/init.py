@@ -23,6 +23,7 @@ from ..dtypes import float32, float64, is_float
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..ops import activation
 from ..ops import elementwise as ew
+from ..ops.reduce import sort
 from ..random import Generator
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
@@ -287,6 +288,7 @@ def sparse_(
     options = _options(tensor, generator)
     value = random.normal(tensor.shape, 0.0, std, **options)
     zeros = math.ceil(sparsity * tensor.shape[0])
-    order = random.uniform(tensor.shape, **options).data.argsort(axis=0).argsort(axis=0)
-    kept = make(order) >= zeros
+    drawn = random.uniform(tensor.shape, **options)
+    place = sort(sort(drawn, axis=0, descending=False)[1], axis=0, descending=False)[1]
+    kept = place >= zeros
     return _write("sparse_", tensor, value * ew.cast(kept, dtype=value.dtype))

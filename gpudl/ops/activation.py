@@ -18,11 +18,14 @@ _RSQRT_PI = 1.0 / math.sqrt(math.pi)
 _TANH_SCALE = math.sqrt(2.0 / math.pi)
 
 
-def _exact(function: Any) -> Any:
-    """A reference made of a scalar function of the standard library, in float64."""
+def _exact(name: str, function: Any) -> Any:
+    """A reference made of a scalar function of the standard library, in float64; on a GPU, of the
+    library's special function `name`."""
     table = np.frompyfunc(function, 1, 1)
 
     def ref(xp: Any, x: Any) -> Any:
+        if xp is not np:
+            return getattr(xp.special, name)(widen(xp, x)).astype(x.dtype, copy=False)
         exact = np.asarray(table(np.asarray(x, np.float64)), np.float64)
         return xp.asarray(exact).astype(x.dtype)
 
@@ -98,9 +101,10 @@ silu: Row = row(
 )
 
 # ----- erf -----
+_erf_ref = _exact("erf", math.erf)
 erf: Row = row(
     "erf",
-    _exact(math.erf),
+    _erf_ref,
     elementwise("erf", "f"),
     vjp=(lambda g, y, x: g * (exp(-square(x)) * (2 * _RSQRT_PI)),),
     saves=(0,),
@@ -134,7 +138,7 @@ def _erfinv(y: float) -> float:
 
 erfinv: Row = row(
     "erfinv",
-    _exact(_erfinv),
+    _exact("erfinv", _erfinv),
     elementwise("erfinv", "f"),
     vjp=(lambda g, y, x: g * (exp(square(y)) * (0.5 / _RSQRT_PI)),),
     saves=("y",),
@@ -147,7 +151,7 @@ erfinv: Row = row(
 def _gelu_slope(xp: Any, x: Any, approximate: str) -> tuple[Any, Any]:
     """The factor Phi(x) (or its tanh form) and the derivative of gelu."""
     if approximate == "none":
-        phi = 0.5 * (1 + _exact(math.erf)(xp, x * math.sqrt(0.5)))
+        phi = 0.5 * (1 + _erf_ref(xp, x * math.sqrt(0.5)))
         return phi, phi + x * xp.exp(-0.5 * x * x) * (_RSQRT_PI * math.sqrt(0.5))
     t = xp.tanh(_TANH_SCALE * (x + 0.044715 * x * x * x))
     phi = 0.5 * (1 + t)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import devices
-from ..autograd import Row, Spec, row
+from ..autograd import Row, Spec, Variable, row
+from ..autograd.writes import assign
 from ..dtypes import check_kind
 from ..errors import ArgumentTypeError, IndexRangeError, ShapeError
 from ..shapes import Shape
@@ -51,8 +52,7 @@ def _consumed(part: Any, array: Any) -> int:
 
 def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> Shape:
     """The shape of `x[key]`; too many indices, and indices outside their axes, raise."""
-    rest = iter(arrays)
-    parts = [(part, next(rest) if part is HOLE else None) for part in key]
+    parts = _parts(key, arrays)
     used = sum(_consumed(part, array) for part, array in parts)
     if used > len(shape):
         raise IndexRangeError(op, f"{used} indices for an array of shape {shape}")
@@ -71,7 +71,7 @@ def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> S
     probe = np.broadcast_to(np.empty((), np.bool_), shape)
     try:
         with devices.allocating(op, shape, probe.dtype):
-            selected: Shape = probe[fill(key, tuple(_host(a) for a in arrays))].shape
+            selected: Shape = probe[fill(key, tuple(_selector(a) for a in arrays))].shape
         return selected
     except (IndexError, ValueError, TypeError) as error:
         raise IndexRangeError(
@@ -79,8 +79,16 @@ def indexed_shape(op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> S
         ) from None
 
 
-def _host(array: Any) -> Any:
-    return array if isinstance(array, np.ndarray) else array.data
+def _selector(array: Any) -> Any:
+    """What NumPy can find the shape of a selection with. Of a mask on a GPU it needs the values,
+    of indices their shape."""
+    if isinstance(array, Variable):
+        array = array.data
+    if isinstance(array, np.ndarray):
+        return array
+    if array.dtype.kind == "b":
+        return devices.of(array).to_host(array)
+    return np.broadcast_to(np.zeros((), np.int64), array.shape)
 
 
 def _check_one(op: str, index: int, axis: int, extent: int) -> None:
@@ -103,10 +111,32 @@ def _check_array(op: str, array: Any, axis: int, shape: Shape) -> None:
                 remedy="a mask has the shape of the axes it selects from",
             )
         return
-    data = _host(array)
-    if data.size and isinstance(data, np.ndarray):
-        _check_one(op, int(data.min()), axis, shape[axis])
-        _check_one(op, int(data.max()), axis, shape[axis])
+    # Values on a GPU are not waited for here: its kernels, and the references, check them.
+    if isinstance(array, np.ndarray):
+        _check_values(op, array, axis, shape[axis])
+
+
+def _check_values(op: str, array: Any, axis: int, extent: int) -> None:
+    if array.size:
+        _check_one(op, int(array.min()), axis, extent)
+        _check_one(op, int(array.max()), axis, extent)
+
+
+def _checked(xp: Any, op: str, shape: Shape, key: Key, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The key with its arrays, and their values checked where the library would wrap them."""
+    if xp is not np and any(array.dtype.kind != "b" for array in arrays):
+        used = sum(_consumed(part, array) for part, array in _parts(key, arrays))
+        axis = 0
+        for part, array in _parts(key, arrays):
+            if array is not None and array.dtype.kind != "b":
+                _check_values(op, array, axis, shape[axis])
+            axis += len(shape) - used if part is Ellipsis else _consumed(part, array)
+    return fill(key, arrays)
+
+
+def _parts(key: Key, arrays: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    rest = iter(arrays)
+    return [(part, next(rest) if part is HOLE else None) for part in key]
 
 
 # ----- reading -----
@@ -121,7 +151,7 @@ def _getitem_rule(x: Spec, *arrays: Any, key: Key) -> Spec:
 
 
 def _getitem_ref(xp: Any, x: Any, *arrays: Any, key: Key) -> Any:
-    return x[fill(key, arrays)]
+    return x[_checked(xp, "getitem", x.shape, key, arrays)]
 
 
 def _getitem_vjp(i: int, g: Any, y: Any, x: Any, *arrays: Any, key: Key) -> Any:
@@ -157,7 +187,7 @@ def _index_add_ref(xp: Any, g: Any, *arrays: Any, key: Key, shape: Shape) -> Any
     elif all(a.dtype.kind == "b" for a in arrays) and len(arrays) == 1:
         out[fill(key, arrays)] = g  # a mask names every element once
     else:
-        xp.add.at(out, fill(key, arrays), g)
+        xp.add.at(out, _checked(xp, "index_add", shape, key, arrays), g)
     return out
 
 
@@ -186,8 +216,16 @@ def _index_put_rule(x: Spec, v: Spec, *arrays: Any, key: Key) -> Spec:
 
 def _index_put_ref(xp: Any, x: Any, v: Any, *arrays: Any, key: Key) -> Any:
     out = x.copy()
-    out[fill(key, arrays)] = v
+    out[_checked(xp, "index_put", x.shape, key, arrays)] = v
     return out
+
+
+def put(x: Any, v: Any, arrays: tuple[Any, ...], key: Key) -> None:
+    """Write the raw array `v` into the raw array `x`, in place."""
+    if arrays:
+        x[_checked(devices.of(x).xp, "setitem", x.shape, key, arrays)] = v
+    else:
+        assign(x[key if Ellipsis in key else (*key, Ellipsis)], v)
 
 
 def index_put_vjp(i: int, g: Any, y: Any, x: Any, v: Any, *arrays: Any, key: Key) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import shapes
+from .. import devices, shapes
 from ..autograd import Row, Spec, row
 from ..dtypes import check_kind
 from ..errors import IndexRangeError, ShapeError
@@ -158,6 +158,20 @@ identity: Row = row(
     vjp=(lambda g, y, x: g,),
     linear=True,
     view=True,
+)
+
+
+def _to_device_ref(xp: Any, x: Any, *, device: devices.Device, source: devices.Device) -> Any:
+    return device.receive(x, source)
+
+
+# On `source`, and a copy of it on `device`: the one row whose result is elsewhere.
+to_device: Row = row(
+    "to_device",
+    _to_device_ref,
+    like("to_device", "bifc"),
+    vjp=(lambda g, y, x, *, device, source: to_device(g, device=source, source=device),),
+    linear=True,
 )
 
 

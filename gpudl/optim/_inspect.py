@@ -23,7 +23,9 @@ def inspected(name: str, kernel: Callable[..., None], device: Device) -> Callabl
         return kernel
 
     def run(*arrays: Any, **options: Any) -> None:
-        before = [None if x is None else x.copy() for x in arrays] if settings.validate else []
+        before: list[Any] = []
+        if settings.validate:
+            before = [None if x is None else device.to_host(x).copy() for x in arrays]
         device.synchronize()
         start = time.perf_counter_ns()
         kernel(*arrays, **options)
@@ -43,9 +45,8 @@ def _compare(
     name: str, device: Device, arrays: tuple[Any, ...], before: list[Any], options: dict[str, Any]
 ) -> None:
     """Raise `KernelError` unless the kernel gave the bits that its reference gives."""
-    expected: list[Any] = [None if x is None else device.to_host(x) for x in before]
-    getattr(reference, name)(*expected, **options)
-    for i, (x, want) in enumerate(zip(arrays, expected, strict=True)):
+    getattr(reference, name)(*before, **options)
+    for i, (x, want) in enumerate(zip(arrays, before, strict=True)):
         if x is None:
             continue
         got = device.to_host(x)

@@ -11,10 +11,11 @@ import numpy as np
 
 from .. import devices
 from ..autograd import enable_grad
-from ..autograd.writes import wrote_all
+from ..autograd.writes import assign, wrote_all
 from ..checks import flag, real
 from ..dtypes import check_kind
 from ..errors import ArgumentError, ArgumentTypeError, StateDictError, undefined
+from ..ops.elementwise import zero
 from ..tensor import Tensor
 from ._pack import Pack, State
 
@@ -40,7 +41,10 @@ def number(
 
 
 def _share(a: Any, b: Any) -> bool:
-    """Whether two arrays have an element in common; yes where that is hard to tell."""
+    """Whether two arrays whose ranges overlap have an element in common; yes where that is hard to
+    tell, as on a GPU."""
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+        return type(a) is type(b)
     candidates: Any = 100_000  # the stubs of NumPy 2.4 know only two values
     try:
         return np.shares_memory(a, b, max_work=candidates)
@@ -148,8 +152,8 @@ class Optimizer:
         ours = [q for group in self.param_groups for q in group["params"]] + params
         spans = []
         for i, p in enumerate(ours):
-            if isinstance(p.data, np.ndarray) and p.size:
-                spans.append((*np.lib.array_utils.byte_bounds(p.data), i))
+            if p.size:
+                spans.append((*devices.byte_bounds(p.data), i))
         spans.sort()
         last = 0
         for k in range(1, len(spans)):
@@ -183,7 +187,7 @@ class Optimizer:
                     continue
                 if p.grad._node is not None:
                     p.grad = p.grad.detach()
-                p.grad.data[...] = 0
+                assign(p.grad.data, zero(p.grad).data)
                 wrote_all([p.grad])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

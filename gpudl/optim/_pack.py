@@ -8,16 +8,21 @@ buffer.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import devices, kernels
 from ..autograd import make
-from ..autograd.writes import rebind
+from ..autograd.writes import assign, rebind
 from ..devices.layout import axis_order
 from ..dtypes import accumulator
-from ..errors import DeviceError, GradError, NotSupportedError, ShapeError, StateDictError
+from ..errors import DeviceError, GradError, ShapeError, StateDictError
+from ..kernels.optim import reference
+from ..notices import notice
+from ..ops.create import full
+from ..settings import settings
 from ..tensor import Tensor
 from ._inspect import inspected
 
@@ -52,13 +57,11 @@ class Pack:
         self.views = self._views(self.p)
         self.buffers: dict[str, tuple[Any, list[Any]]] = {}
         for p, view in zip(params, self.views, strict=True):
-            view[...] = p.data
+            assign(view, p.data)
             rebind(p, view)
 
     def _zeros(self, dtype: Any) -> Any:
-        flat = self.device.empty((self.size,), dtype)
-        flat[...] = 0
-        return flat
+        return full(shape=(self.size,), value=0, dtype=dtype, device=self.device).data
 
     def _views(self, flat: Any) -> list[Any]:
         """One view of `flat` per parameter, in the parameter's layout."""
@@ -85,9 +88,9 @@ class Pack:
             data = grad.data
             if data.shape != p.data.shape:
                 raise ShapeError("step", "a gradient has another shape", param=p, grad=grad)
-            if type(data) is not type(p.data):
+            if devices.of(data) != self.device:
                 raise DeviceError("step", "a gradient is on another device", param=p, grad=grad)
-            self.g_views[i][...] = data
+            assign(self.g_views[i], data)
             active.append(i)
         return active
 
@@ -102,7 +105,7 @@ class Pack:
             return
         for i in active:
             view = self.g_views[i]
-            bad = view.size - int(np.isfinite(view).sum())
+            bad = view.size - int(np.isfinite(self.device.to_host(view)).sum())
             if bad:
                 raise GradError(
                     "step",
@@ -147,31 +150,33 @@ class Pack:
             if held is not None and held.data is view:
                 continue
             if held is None:
-                view[...] = 0
+                assign(view, full(shape=(), value=0, dtype=view.dtype, device=self.device).data)
             elif held.shape != view.shape:
                 raise StateDictError(
                     "step", f"{name} has another shape", param=self.params[i], state=held
                 )
             else:
-                view[...] = held.data
+                source = devices.of(held.data)
+                here = source == self.device
+                # The state of a parameter that was moved follows it.
+                assign(view, held.data if here else self.device.receive(held.data, source))
             state[name] = make(view)
         return flat
 
     def load(self) -> None:
         """Bring `work` up to date with the parameters."""
         if self.work is not self.p:
-            self.work[...] = self.p
+            assign(self.work, self.p)
 
     def store(self) -> None:
         """Bring the parameters up to date with `work`, rounding once."""
         if self.work is not self.p:
-            self.p[...] = self.work
+            assign(self.p, self.work)
 
     def kernel(self, name: str) -> Any:
-        """The kernel `name` of this device."""
+        """The kernel `name` of this device, or its reference on the device's library."""
         found = kernels.find(name, self.device.kind)
-        if found is None:
-            raise NotSupportedError(
-                name, f"no optimizer kernel for {self.device}", remedy='model.to("cpu")'
-            )
+        if found is None or (settings.kernels == "library" and self.device.kind != "cpu"):
+            notice("fallback", name, lambda: f"computed by the library of {self.device}")
+            found = partial(self.device.library, name, getattr(reference, name))
         return inspected(name, found, self.device)

@@ -25,7 +25,9 @@ def candidates() -> Iterator[str]:
     """Where NVRTC may be, the pinned wheels of the extras first."""
     for folder in dict.fromkeys(sys.path):
         for wheel in _WHEELS:
-            for path in sorted(Path(folder or ".").joinpath(wheel).glob("libnvrtc.so.*"), reverse=True):
+            for path in sorted(
+                Path(folder or ".").joinpath(wheel).glob("libnvrtc.so.*"), reverse=True
+            ):
                 if "alt" not in path.name:
                     yield str(path)
     for name in ("CUDA_PATH", "CUDA_HOME"):
@@ -42,7 +44,7 @@ def missing_library(op: str) -> MissingDependencyError:
     return MissingDependencyError(
         op,
         "NVRTC, which compiles CUDA kernels, was not found",
-        remedy='pip install "gpudl[cuda13]", or "gpudl[cuda12]" for drivers before 580; or set CUDA_PATH',
+        remedy='pip install "gpudl[cuda13]" ("gpudl[cuda12]" for drivers before 580)',
     )
 
 
@@ -51,6 +53,9 @@ class Library:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        # NVRTC asks the loader for its builtins by name alone: they must be there already.
+        for builtins in Path(path).parent.glob("libnvrtc-builtins.so.*"):
+            ctypes.CDLL(str(builtins))
         self.dll = ctypes.CDLL(path)
         self.dll.nvrtcGetErrorString.restype = c_char_p
         major, minor = c_int(), c_int()

@@ -22,7 +22,7 @@ class Range(NamedTuple):
 
 
 class ByValue:
-    """A struct for a kernel's argument "S" with pointers inside: `arrays` are what they point to."""
+    """A struct for an argument "S" with pointers inside: `arrays` are what they point to."""
 
     __slots__ = ("arrays", "value")
 
@@ -49,7 +49,9 @@ def check(spec: KernelSpec, args: Sequence[Any]) -> None:
     """Raise `KernelError` unless there is an argument for each letter of the signature."""
     if len(args) != len(spec.signature):
         raise KernelError(
-            spec.name, f"{len(args)} arguments for the signature {spec.signature!r}", args=tuple(args)
+            spec.name,
+            f"{len(args)} arguments for the signature {spec.signature!r}",
+            args=tuple(args),
         )
 
 

@@ -20,6 +20,7 @@ from .spec import LETTERS, Geometry, KernelSpec, Variant
 TIME_LIMIT = 120.0  # seconds; a kernel that spins is a deadlock
 _ORDERS = {"forward": 0, "reverse": 1}
 _SEEDED = 2
+_ALIGN = 64
 
 # One launch at a time in a process: the emulator's signal handlers are the process's.
 _lock = threading.Lock()
@@ -95,7 +96,8 @@ class Library:
         if not fits:
             taken = ", ".join("a pointer" if pointers[i] else f"{sizes[i]} bytes" for i in range(n))
             raise KernelError(
-                self.spec.name, f"the signature is {letters!r}, but [{key}] takes: {taken or 'nothing'}"
+                self.spec.name,
+                f"the signature is {letters!r}, but [{key}] takes: {taken or 'nothing'}",
             )
 
     def launch(
@@ -110,8 +112,7 @@ class Library:
         whether its memory was never written. Raises `EmulatorError` with what the emulator found.
         """
         key = self.spec.key(variant)
-        held = [ctypes.create_string_buffer(value, len(value)) for value in values]
-        addresses = (c_void_p * max(1, len(held)))(*(ctypes.addressof(b) for b in held))
+        memory, addresses = _place(values)
         given = (_Range * max(1, len(ranges)))(
             *(_Range(r.begin, r.nbytes, r.argument, fresh) for r, fresh in ranges)
         )
@@ -131,17 +132,20 @@ class Library:
                 grid,
                 block,
                 geometry.shared,
-                addresses,
+                (c_void_p * max(1, len(addresses)))(*addresses),
                 given,
                 len(ranges),
                 ctypes.byref(options),
             )
+            del memory
             if failed:
                 kind = self.dll.gpudl_emu_error_kind().decode()
                 text = self.dll.gpudl_emu_error().decode(errors="replace")
         if failed:
             raise EmulatorError(
-                self.spec.name, f"{text} [{key}] grid {geometry.grid} block {geometry.block}", kind=kind
+                self.spec.name,
+                f"{text} [{key}] grid {geometry.grid} block {geometry.block}",
+                kind=kind,
             )
 
     def statistics(self) -> Statistics:
@@ -149,6 +153,19 @@ class Library:
         found = Statistics()
         self.dll.gpudl_emu_statistics(ctypes.byref(found))
         return found
+
+
+def _place(values: Sequence[bytes]) -> tuple[ctypes.Array[ctypes.c_char], list[int]]:
+    """The arguments in one piece of memory, aligned as tensor maps must be, and their addresses."""
+    sizes = [-(-len(value) // _ALIGN) * _ALIGN for value in values]
+    memory = ctypes.create_string_buffer(sum(sizes) + _ALIGN)
+    at = -(-ctypes.addressof(memory) // _ALIGN) * _ALIGN
+    addresses = []
+    for value, size in zip(values, sizes, strict=True):
+        ctypes.memmove(at, value, len(value))
+        addresses.append(at)
+        at += size
+    return memory, addresses
 
 
 _libraries: WeakKeyDictionary[KernelSpec, dict[bool, Library]] = WeakKeyDictionary()

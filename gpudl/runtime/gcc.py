@@ -122,7 +122,9 @@ def runtime_objects() -> tuple[bytes, ...]:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 flags = [*RUNTIME, *_prefixes(folder)]
-                gcc.run([*flags, "-c", str(source), "-o", "out.o"], folder, f"emulator/{source.name}")
+                gcc.run(
+                    [*flags, "-c", str(source), "-o", "out.o"], folder, f"emulator/{source.name}"
+                )
                 return (folder / "out.o").read_bytes()
 
         text = source.read_text()

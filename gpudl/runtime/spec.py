@@ -110,8 +110,8 @@ class Operand:
 class Case:
     """A call of the wrapper `op`, and what it is compared with.
 
-    `reference(*arrays, **params)` computes on float64 arrays of the host; None takes the row that is
-    named `op`, or whose kernel is. `inplace` lists the operands that are results.
+    `reference(*arrays, **params)` computes on float64 arrays of the host; None takes the row that
+    is named `op`, or whose kernel is. `inplace` lists the operands that are results.
     """
 
     op: str
@@ -127,7 +127,9 @@ class Case:
 
     def __str__(self) -> str:
         shown = [
-            "none" if o is None else f"{o.dtype}[{'x'.join(map(str, o.shape))}]"
+            "none"
+            if o is None
+            else f"{o.dtype}[{'x'.join(map(str, o.shape))}]"
             + ("" if o.layout == "dense" else f".{o.layout}")
             for o in self.operands
         ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpudl.devices import CPU
+
 from .base import CASES, INT, Case, Operand, indices, normal, one
 
 CASES["reshape"] = [
@@ -16,6 +18,10 @@ CASES["reshape"] = [
         ((3, 4), (-1,)),
         ((2, 3, 4), (4, -1)),
     ]
+]
+CASES["to_device"] = [  # where there is another device: test_devices.py
+    one(s, lambda x, device, source: x.copy(), {"device": CPU, "source": CPU}, "bifc")
+    for s in [(), (0,), (37,), (3, 4)]
 ]
 CASES["permute_dims"] = [
     one(s, lambda x, axes: np.moveaxis(x, axes, range(x.ndim)), {"axes": a})

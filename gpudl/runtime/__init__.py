@@ -1,0 +1,20 @@
+"""From a kernel's source to its launch: specs, compilers, the cache on disk, the launcher."""
+
+from .arguments import ByValue
+from .launch import ErrorSite, launch, launched_variants, launches, replaced, runs_on
+from .spec import ALL, Case, Geometry, KernelSpec, Operand
+
+__all__ = [
+    "ALL",
+    "ByValue",
+    "Case",
+    "ErrorSite",
+    "Geometry",
+    "KernelSpec",
+    "Operand",
+    "launch",
+    "launched_variants",
+    "launches",
+    "replaced",
+    "runs_on",
+]
