@@ -55,7 +55,7 @@ _SHAPES = {4: ((8, 4), (32, 8), (32, 32), (256, 32)), 8: ((8, 4), (32, 32))}
 
 
 def vector(cols: int, *arrays: Array) -> int:
-    """Elements of a 16-byte access if every row of the arrays begins at a multiple of it, else 1."""
+    """Elements of a 16-byte access if every row of the arrays begins at one, else 1."""
     itemsize: int = arrays[0].itemsize
     wide = VECTOR_BYTES // itemsize
     aligned = all(x.data.ptr % VECTOR_BYTES == 0 for x in arrays)

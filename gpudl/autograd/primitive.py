@@ -173,7 +173,7 @@ class Primitive:
             return reference
 
         def run(*arrays: Any, **params: Any) -> Any:
-            out = NotImplemented
+            out: Any = NotImplemented
             if kernel is not None:
                 # A kernel without operands cannot tell from them on which GPU it is to create.
                 where = {} if arrays or device.kind == "cpu" else {"device": device}

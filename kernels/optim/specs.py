@@ -37,7 +37,7 @@ def _stepped(op: str, written: tuple[int, ...]) -> Callable[..., tuple[Array, ..
     """The step `op` of the reference on copies: the operands that it writes."""
 
     def reference_step(*arrays: Any, **options: Any) -> tuple[Array, ...]:
-        copies = [None if x is None else x.copy() for x in arrays]
+        copies: list[Any] = [None if x is None else x.copy() for x in arrays]
         getattr(reference, op)(*copies, **options)
         return tuple(copies[i] for i in written)
 

@@ -98,13 +98,13 @@ def cross_entropy(
     if not rows:
         return loss, lse
     x, labels = contiguous(logits), contiguous(labels)
+    given = (x, labels, ignore_index, label_smoothing, loss, lse)
     tile = choose(cols, x)
     if tile is None:
         variant = long_variant(x.dtype, vector(cols, x))
-        args = (x, labels, ignore_index, label_smoothing, loss, lse, cols, _LABEL)
-        launch(CROSS_ENTROPY_FWD_LONG, variant, args, rows=rows)
+        launch(CROSS_ENTROPY_FWD_LONG, variant, (*given, cols, _LABEL), rows=rows)
     else:
-        args = (x, labels, ignore_index, label_smoothing, loss, lse, rows, cols, _LABEL)
+        args = (*given, rows, cols, _LABEL)
         launch(CROSS_ENTROPY_FWD, tile.variant(x.dtype), args, rows=rows, lanes=tile.lanes)
     return loss, lse
 
@@ -129,13 +129,13 @@ def cross_entropy_bwd(
         return gx
     rows, cols = logits.shape
     g, x, labels = contiguous(g), contiguous(logits), contiguous(labels)
+    options = (ignore_index, label_smoothing)
     tile = choose(cols, x, gx)
     if tile is None:
         variant = long_variant(x.dtype, vector(cols, x, gx))
-        sums = contiguous(lse)
-        args = (g, x, labels, sums, ignore_index, label_smoothing, gx, cols, _LABEL_BWD)
-        launch(CROSS_ENTROPY_BWD_LONG, variant, args, rows=rows)
+        given = (g, x, labels, contiguous(lse), *options, gx, cols, _LABEL_BWD)
+        launch(CROSS_ENTROPY_BWD_LONG, variant, given, rows=rows)
     else:
-        args = (g, x, labels, ignore_index, label_smoothing, gx, rows, cols, _LABEL_BWD)
+        args = (g, x, labels, *options, gx, rows, cols, _LABEL_BWD)
         launch(CROSS_ENTROPY_BWD, tile.variant(x.dtype), args, rows=rows, lanes=tile.lanes)
     return gx

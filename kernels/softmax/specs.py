@@ -29,7 +29,7 @@ def _shapes(*, long: bool) -> list[tuple[tuple[int, int], str]]:
 
 def wide_range(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Rows that overflow exp unless the maximum is taken off; some elements are -inf."""
-    x = rng.standard_normal(shape) * 3 + 100
+    x = np.asarray(rng.standard_normal(shape)) * 3 + 100
     x.reshape(-1)[3::17] = -np.inf
     return x.astype(dtype)
 
@@ -44,7 +44,7 @@ def with_lost_rows(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.d
 
 def probabilities(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Rows of a softmax."""
-    x = np.exp(rng.standard_normal(shape))
+    x = np.exp(np.asarray(rng.standard_normal(shape)))
     return (x / x.sum(-1, keepdims=True)).astype(dtype)
 
 
@@ -107,9 +107,7 @@ def _backward_cases(*, long: bool) -> tuple[Case, ...]:
 
 def _losses(*, long: bool) -> list[tuple[tuple[int, int], str, float]]:
     cases = [
-        (shape, dtype, smoothing)
-        for shape, dtype in _shapes(long=long)
-        for smoothing in (0.0, 0.1)
+        (shape, dtype, smoothing) for shape, dtype in _shapes(long=long) for smoothing in (0.0, 0.1)
     ]
     return cases if long else [*cases, ((4, 1), "float32", 0.1)]
 
