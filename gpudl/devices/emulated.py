@@ -163,6 +163,7 @@ class EmulatedDevice:
         if self._word is None:
             self._word = self.empty(WORD_SHAPE, np.dtype(WORD_DTYPE))
             self._word._host[...] = 0
+            self.heap.written(self._word.data.ptr)
         return self._word
 
     def raise_reported(self) -> None:

@@ -150,6 +150,8 @@ def call(
     device.stream().synchronize()
     with np.errstate(all="ignore"):
         result = compute(*host_args, **host_kwargs)
+    for array in used:
+        device.heap.written(array._block.ptr)
     out = kwargs.get("out")
     return _to_device(device, result, used) if out is None else out
 
@@ -188,4 +190,5 @@ def upload(device: EmulatedDevice, host: Host) -> EmulatedArray:
     """A copy of `host` in new memory of `device`, its axes in the same order in memory."""
     out = device.empty_elementwise(host.shape, host.dtype, (host,))
     out._host[...] = host
+    device.heap.written(out._block.ptr)
     return out

@@ -61,6 +61,7 @@ class Heap:
         self.live_bytes = self.peak = self.quarantined = 0
         self.hits = self.misses = 0
         self._starts: list[int] = []
+        self._unwritten: set[int] = set()
         self._ranges: dict[int, Range] = {}
         self._quarantine: deque[Buffer] = deque()
 
@@ -76,6 +77,7 @@ class Heap:
         if nbytes:
             insort(self._starts, block.ptr)
             self._ranges[block.ptr] = Range(block.ptr, nbytes, False)
+            self._unwritten.add(block.ptr)
         self.misses += 1
         self.live_bytes += nbytes
         self.peak = max(self.peak, self.live_bytes)
@@ -100,8 +102,17 @@ class Heap:
     def _forget(self, buffer: Buffer) -> None:
         start = buffer.ctypes.data
         self.quarantined -= buffer.size
+        self._unwritten.discard(start)
         del self._ranges[start]
         del self._starts[bisect_right(self._starts, start) - 1]
+
+    def unwritten(self, block: Range) -> bool:
+        """Whether nothing wrote into `block` since it was allocated."""
+        return block.start in self._unwritten
+
+    def written(self, start: int) -> None:
+        """Something may have written into the block that starts at `start`."""
+        self._unwritten.discard(start)
 
     def release(self) -> None:
         """Give the blocks in quarantine back; nothing may be queued that uses them."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from ..errors import GpudlError, IndexRangeError
 
-# The word is four 64-bit numbers: the site (0: nothing was reported), value, extent, unused.
+# The word is four 64-bit numbers: 1 + the site (0: nothing was reported), value, extent, unused.
 WORD_SHAPE = (4,)
 WORD_DTYPE = "int64"
 
@@ -30,15 +30,15 @@ class ErrorSite:
     """A place in a kernel that can report: the operation, a message, and the error to raise.
 
     `text` may name `{value}` and `{extent}`. Sites are made once, when a module is imported, and
-    have a number from 1 on.
+    have a number from 0 on.
     """
 
     def __init__(
         self, op: str, text: str, exception: Callable[..., GpudlError] = IndexRangeError
     ) -> None:
         self.op, self.text, self.exception = op, text, exception
-        _sites.append(self)
         self.number = len(_sites)
+        _sites.append(self)
 
     def slot(self, word: int) -> ErrorSlot:
         """The argument of a launch, for the word at address `word`."""

@@ -12,6 +12,8 @@ from .spec import KernelSpec
 
 _FORMATS = {"P": "<Q", "i": "<i", "I": "<I", "q": "<q", "Q": "<Q", "f": "<f", "d": "<d"}
 
+_ALIGN = 64
+
 
 class Range(NamedTuple):
     """Bytes that a kernel may touch, because its argument number `argument` gives them to it."""
@@ -67,6 +69,19 @@ def packed(spec: KernelSpec, number: int, letter: str, value: Any) -> bytes:
         raise KernelError(
             spec.name, f"argument {number} is {describe(value)}, not {letter!r}: {error}"
         ) from None
+
+
+def placed(values: Sequence[bytes]) -> tuple[ctypes.Array[ctypes.c_char], list[int]]:
+    """Arguments in one piece of memory, aligned as tensor maps must be, and their addresses."""
+    sizes = [-(-len(value) // _ALIGN) * _ALIGN for value in values]
+    memory = ctypes.create_string_buffer(sum(sizes) + _ALIGN)
+    at = -(-ctypes.addressof(memory) // _ALIGN) * _ALIGN
+    addresses = []
+    for value, size in zip(values, sizes, strict=True):
+        ctypes.memmove(at, value, len(value))
+        addresses.append(at)
+        at += size
+    return memory, addresses
 
 
 def ranges(spec: KernelSpec, args: Sequence[Any]) -> list[tuple[Range, Any]]:

@@ -14,13 +14,12 @@ from weakref import WeakKeyDictionary
 
 from ..errors import EmulatorError, KernelError
 from . import gcc
-from .arguments import Range
+from .arguments import Range, placed
 from .spec import LETTERS, Geometry, KernelSpec, Variant
 
 TIME_LIMIT = 120.0  # seconds; a kernel that spins is a deadlock
 _ORDERS = {"forward": 0, "reverse": 1}
 _SEEDED = 2
-_ALIGN = 64
 
 # One launch at a time in a process: the emulator's signal handlers are the process's.
 _lock = threading.Lock()
@@ -112,7 +111,7 @@ class Library:
         whether its memory was never written. Raises `EmulatorError` with what the emulator found.
         """
         key = self.spec.key(variant)
-        memory, addresses = _place(values)
+        memory, addresses = placed(values)
         given = (_Range * max(1, len(ranges)))(
             *(_Range(r.begin, r.nbytes, r.argument, fresh) for r, fresh in ranges)
         )
@@ -153,19 +152,6 @@ class Library:
         found = Statistics()
         self.dll.gpudl_emu_statistics(ctypes.byref(found))
         return found
-
-
-def _place(values: Sequence[bytes]) -> tuple[ctypes.Array[ctypes.c_char], list[int]]:
-    """The arguments in one piece of memory, aligned as tensor maps must be, and their addresses."""
-    sizes = [-(-len(value) // _ALIGN) * _ALIGN for value in values]
-    memory = ctypes.create_string_buffer(sum(sizes) + _ALIGN)
-    at = -(-ctypes.addressof(memory) // _ALIGN) * _ALIGN
-    addresses = []
-    for value, size in zip(values, sizes, strict=True):
-        ctypes.memmove(at, value, len(value))
-        addresses.append(at)
-        at += size
-    return memory, addresses
 
 
 _libraries: WeakKeyDictionary[KernelSpec, dict[bool, Library]] = WeakKeyDictionary()

@@ -111,11 +111,12 @@ def _emulate(
         values.append(packed(spec, number, letter, value))
 
     def run() -> None:
-        given = []
-        for part in memory:
-            device.heap.check_alive(spec.name, part.begin)
-            given.append((part, False))
-        library.launch(variant, geometry, values, given, order)
+        heap = device.heap
+        blocks = [heap.check_alive(spec.name, part.begin) for part in memory]
+        fresh = [heap.unwritten(block) for block in blocks]
+        library.launch(variant, geometry, values, list(zip(memory, fresh, strict=True)), order)
+        for block in blocks:
+            heap.written(block.start)
 
     device.stream().enqueue(run)
 
