@@ -1,6 +1,6 @@
 """Columns of a matrix on the GPU: how many threads go along them, and how many rows a block takes.
 
-The counterpart of `include/gpudl/columns.cuh`. It looks at the shape alone, so the order of every
+The counterpart of `norm/columns.cuh`. It looks at the shape alone, so the order of every
 sum, and with it every bit, is the same on all cards.
 """
 

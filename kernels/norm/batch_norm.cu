@@ -4,7 +4,7 @@
 // and writes y (12 bytes an element of float32). Backward: batch_norm_products reads g and x, batch_norm_bwd_finish,
 // batch_norm_gx reads both again and writes gx (20 bytes an element). Values are taken relative to the channel's first one, so a
 // mean far larger than the deviation costs no digits.
-#include <gpudl/columns.cuh>
+#include "columns.cuh"
 
 // Of each chunk of rows and channel: the mean of x - pivot, and the squared deviations; partial is (chunks, 2, channels).
 template <class T, int VEC>

@@ -3,7 +3,7 @@
 // Bound by bandwidth. Rows of up to 8192 elements stay in registers, so x is read and y written once (8 bytes an element of
 // float32; backward 12 bytes, and 8 more for the gradients of weight and bias, which go down the columns). Longer rows are
 // read twice. Values are taken relative to the row's first one, so a mean far larger than the deviation costs no digits.
-#include <gpudl/columns.cuh>
+#include "columns.cuh"
 
 template <class T>
 GD_DEVICE T scaled(T normal, const T* weight, const T* bias, int64_t c) {
@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kRowThreads<LANES>)
 layer_norm_fwd(const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ bias, double eps, T* __restrict__ y,
                T* __restrict__ mean, T* __restrict__ rstd, int64_t rows, int32_t cols) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[kRowWarps<LANES>];
+    __shared__ T scratch[2][kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     const T pivot = held > 0 ? pivot_of(x[row * cols]) : T(0);
@@ -25,14 +25,14 @@ layer_norm_fwd(const T* __restrict__ x, const T* __restrict__ weight, const T* _
     T sum = T(0);
 #pragma unroll
     for (int i = 0; i < PER; ++i) sum += tile.v[i] -= pivot;
-    const T shift = group_reduce<LANES>(sum, Sum{}, scratch) / T(cols);
+    const T shift = group_reduce<LANES>(sum, Sum{}, scratch[0]) / T(cols);
     T squares = T(0);
 #pragma unroll
     for (int i = 0; i < PER; ++i) {
         tile.v[i] -= shift;
         if (Tile::column(i) < held) squares += tile.v[i] * tile.v[i];
     }
-    const T scale = T(1) / sqrt_(group_reduce<LANES>(squares, Sum{}, scratch) / T(cols) + T(eps));
+    const T scale = T(1) / sqrt_(group_reduce<LANES>(squares, Sum{}, scratch[1]) / T(cols) + T(eps));
     if (row >= rows) return;
 #pragma unroll
     for (int i = 0; i < PER; ++i)
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kRowThreads<LANES>)
 layer_norm_bwd(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ mean,
                const T* __restrict__ rstd, T* __restrict__ gx, int64_t rows, int32_t cols) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[kRowWarps<LANES>];
+    __shared__ T scratch[2][kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     const T mu = held > 0 ? mean[row] : T(0), scale = held > 0 ? rstd[row] : T(0);
@@ -88,8 +88,8 @@ layer_norm_bwd(const T* __restrict__ g, const T* __restrict__ x, const T* __rest
         sum += up.v[i];
         product += up.v[i] * (centred.v[i] -= mu);
     }
-    const T offset = group_reduce<LANES>(sum, Sum{}, scratch) / T(cols);
-    const T slope = group_reduce<LANES>(product, Sum{}, scratch) * scale * scale / T(cols);
+    const T offset = group_reduce<LANES>(sum, Sum{}, scratch[0]) / T(cols);
+    const T slope = group_reduce<LANES>(product, Sum{}, scratch[1]) * scale * scale / T(cols);
 #pragma unroll
     for (int i = 0; i < PER; ++i) centred.v[i] = scale * (up.v[i] - offset - centred.v[i] * slope);
     centred.store(gx + row * cols, held);
@@ -99,7 +99,7 @@ template <class T, int VEC>
 __global__ void __launch_bounds__(kLongThreads)
 layer_norm_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ mean,
                     const T* __restrict__ rstd, T* __restrict__ gx, int64_t cols) {
-    __shared__ T scratch[kLongThreads / 32];
+    __shared__ T scratch[2][kLongThreads / 32];
     const int64_t row = blockIdx.x, start = row * cols;
     const T mu = mean[row], scale = rstd[row];
     T sum = T(0), product = T(0);
@@ -112,8 +112,8 @@ layer_norm_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const T* _
             product += term * (values.v[k] - mu);
         }
     });
-    const T offset = group_reduce<kLongThreads>(sum, Sum{}, scratch) / T(cols);
-    const T slope = group_reduce<kLongThreads>(product, Sum{}, scratch) * scale * scale / T(cols);
+    const T offset = group_reduce<kLongThreads>(sum, Sum{}, scratch[0]) / T(cols);
+    const T slope = group_reduce<kLongThreads>(product, Sum{}, scratch[1]) * scale * scale / T(cols);
     each_vector<kLongThreads, T, VEC>(g + start, cols, [&](int64_t c, Packed<T, VEC> up) {
         const auto values = load_packed<T, VEC>(x + start + c);
 #pragma unroll

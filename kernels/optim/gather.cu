@@ -1,5 +1,5 @@
 // Gradients into their flat buffer, and the sum of its squares. Bound by bandwidth: each gradient is read and written once.
-#include <gpudl/segments.cuh>
+#include "segments.cuh"
 
 // The segments of a flat buffer, each with the dense array that it comes from.
 template <class T>

@@ -3,7 +3,8 @@
 //
 // Bound by bandwidth: every buffer is read once, and written once where it changes (Adam: 28 bytes a float32 parameter).
 #include <gpudl/exact.cuh>
-#include <gpudl/segments.cuh>
+
+#include "segments.cuh"
 
 // mean + weight (x - mean), in the form that is exact at the nearer end.
 template <class T>

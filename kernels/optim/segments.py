@@ -1,4 +1,4 @@
-"""Ranges of flat buffers, packed as `include/gpudl/segments.cuh` reads them."""
+"""Ranges of flat buffers, packed as `segments.cuh` reads them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 // the stream, so the mask is that of the CPU in every bit, and the gradient is the same kernel on g: no mask is stored.
 //
 // Contiguous memory is bound by bandwidth (8 bytes an element of float32), channels-last memory by integer multiplication.
-#include <gpudl/philox.cuh>
 #include <gpudl/rows.cuh>
+
+#include "philox.cuh"
 
 constexpr int kThreads = 256;
 

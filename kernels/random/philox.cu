@@ -2,7 +2,7 @@
 // shape can show. csrc/philox.cpp is the same arithmetic and gives the same bits: IEEE 754 operations, each rounded on its own.
 //
 // Bound by integer multiplication (20 wide ones a block), and the normals by their series.
-#include <gpudl/philox.cuh>
+#include "philox.cuh"
 
 constexpr int kThreads = 256;
 

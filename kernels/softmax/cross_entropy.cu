@@ -3,7 +3,7 @@
 //
 // Bound by bandwidth: the loss reads the logits once, the gradient reads and writes them once (rows of more than 8192
 // classes are read twice where lse is so large that it has lost the digits that exp needs).
-#include <gpudl/online.cuh>
+#include "online.cuh"
 
 // What the loss of one row is made of: the maximum, lse - maximum, and with smoothing the sum of x - maximum.
 template <class T>
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kRowThreads<LANES>)
 cross_entropy_fwd(const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index, double smoothing,
                   T* __restrict__ loss, T* __restrict__ lse, int64_t rows, int32_t cols, ErrorSlot error) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[kRowWarps<LANES>];
+    __shared__ T scratch[3][kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     Tile tile;
@@ -39,7 +39,7 @@ cross_entropy_fwd(const T* __restrict__ x, const int64_t* __restrict__ labels, i
     s.top = tile.v[0];
 #pragma unroll
     for (int i = 1; i < PER; ++i) s.top = larger(s.top, tile.v[i]);
-    s.top = group_reduce<LANES>(s.top, Largest{}, scratch);
+    s.top = group_reduce<LANES>(s.top, Largest{}, scratch[0]);
     T sum = T(0);
     s.below = T(0);
 #pragma unroll
@@ -48,8 +48,8 @@ cross_entropy_fwd(const T* __restrict__ x, const int64_t* __restrict__ labels, i
         sum += exp_(d);
         if (Tile::column(i) < held) s.below += d;
     }
-    s.rest = log_(group_reduce<LANES>(sum, Sum{}, scratch));
-    if (smoothing != 0.0) s.below = group_reduce<LANES>(s.below, Sum{}, scratch);
+    s.rest = log_(group_reduce<LANES>(sum, Sum{}, scratch[1]));
+    if (smoothing != 0.0) s.below = group_reduce<LANES>(s.below, Sum{}, scratch[2]);
     if (row < rows && Tile::lane() == 0)
         write_loss(s, x + row * cols, cols, row, labels[row], ignore_index, smoothing, loss, lse, error);
 }
@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kRowThreads<LANES>)
 cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index,
                   double smoothing, T* __restrict__ gx, int64_t rows, int32_t cols, ErrorSlot error) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[kRowWarps<LANES>];
+    __shared__ T scratch[2][kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;
     Tile tile;
@@ -108,11 +108,11 @@ cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_
     T top = tile.v[0];
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
-    top = group_reduce<LANES>(top, Largest{}, scratch);
+    top = group_reduce<LANES>(top, Largest{}, scratch[0]);
     T sum = T(0);
 #pragma unroll
     for (int i = 0; i < PER; ++i) sum += tile.v[i] = exp_(tile.v[i] - top);
-    const T scale = T(1) / group_reduce<LANES>(sum, Sum{}, scratch);
+    const T scale = T(1) / group_reduce<LANES>(sum, Sum{}, scratch[1]);
     if (row >= rows) return;
     const LossSlope<T> slope(g, labels, row, cols, ignore_index, smoothing, Tile::lane() == 0, error);
 #pragma unroll

@@ -2,13 +2,13 @@
 //
 // Bound by bandwidth. Rows of up to 8192 elements stay in registers: x is read and y written once, 2 elements of traffic
 // an element (backward: 3). Longer rows are read twice: once for the maximum and the sum together, once for the result.
-#include <gpudl/online.cuh>
+#include "online.cuh"
 
 template <class T, int LANES, int PER, int VEC>
 __global__ void __launch_bounds__(kRowThreads<LANES>)
 softmax_fwd(const T* __restrict__ x, T* __restrict__ y, int64_t rows, int32_t cols, int32_t logarithm) {
     using Tile = RowTile<T, LANES, PER, VEC>;
-    __shared__ T scratch[kRowWarps<LANES>];
+    __shared__ T scratch[2][kRowWarps<LANES>];
     const int64_t row = Tile::row();
     const int held = row < rows ? cols : 0;  // a group past the end still takes part in the shuffles
     Tile tile;
@@ -16,18 +16,18 @@ softmax_fwd(const T* __restrict__ x, T* __restrict__ y, int64_t rows, int32_t co
     T top = tile.v[0];
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
-    top = group_reduce<LANES>(top, Largest{}, scratch);
+    top = group_reduce<LANES>(top, Largest{}, scratch[0]);
     T sum = T(0);
     if (logarithm) {
 #pragma unroll
         for (int i = 0; i < PER; ++i) sum += exp_(tile.v[i] -= top);
-        const T rest = log_(group_reduce<LANES>(sum, Sum{}, scratch));
+        const T rest = log_(group_reduce<LANES>(sum, Sum{}, scratch[1]));
 #pragma unroll
         for (int i = 0; i < PER; ++i) tile.v[i] -= rest;
     } else {
 #pragma unroll
         for (int i = 0; i < PER; ++i) sum += tile.v[i] = exp_(tile.v[i] - top);
-        const T scale = T(1) / group_reduce<LANES>(sum, Sum{}, scratch);
+        const T scale = T(1) / group_reduce<LANES>(sum, Sum{}, scratch[1]);
 #pragma unroll
         for (int i = 0; i < PER; ++i) tile.v[i] *= scale;
     }

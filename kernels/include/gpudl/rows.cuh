@@ -51,14 +51,14 @@ constexpr int kRowWarps = kRowThreads<LANES> / 32;
 constexpr int kLongThreads = 512;  // of the block that shares a row too long for registers
 
 // `x` of the LANES threads of a group combined; each of them gets the result. The operation has to be
-// commutative in every bit. `scratch` holds a T per warp of the block; groups inside a warp leave it alone.
+// commutative in every bit. `scratch` holds a T per warp of the block and is used once, so one barrier is enough; groups
+// inside a warp leave it alone.
 template <int LANES, class T, class Op>
 GD_DEVICE T group_reduce(T x, Op op, T* scratch) {
     constexpr int WIDTH = LANES < 32 ? LANES : 32;
 #pragma unroll
     for (int d = WIDTH / 2; d > 0; d /= 2) x = op(x, __shfl_xor_sync(kAllLanes, x, d));
     if constexpr (LANES > 32) {
-        __syncthreads();  // the reduction before has been read
         if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
         __syncthreads();
         x = scratch[0];
@@ -69,12 +69,11 @@ GD_DEVICE T group_reduce(T x, Op op, T* scratch) {
 }
 
 // The states of all THREADS threads of a block merged in one order, which each of them gets. A state has
-// `merge(other)` and `below(d)`, the state of the lane d further up. `scratch` holds one per warp.
+// `merge(other)` and `below(d)`, the state of the lane d further up. `scratch` holds one per warp, and is used once.
 template <int THREADS, class State>
 GD_DEVICE State block_merge(State state, State* scratch) {
 #pragma unroll
     for (int d = 16; d > 0; d /= 2) state.merge(state.below(d));
-    __syncthreads();  // the merge before has been read
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = state;
     __syncthreads();
     state = scratch[0];

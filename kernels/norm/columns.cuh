@@ -3,7 +3,7 @@
 //
 // A block is (X, Y) threads with X * Y = kColumnThreads: a thread owns VEC neighbouring columns and every Y-th row.
 #pragma once
-#include <gpudl/moments.cuh>
+#include "moments.cuh"
 
 namespace gd {
 
