@@ -24,7 +24,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
-    "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd"),
+    "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd", "running_stats"),
     "softmax": (
         "softmax",
         "softmax_bwd",
@@ -46,8 +46,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "erf",
         "erfinv",
     ),
-    "optim": ("sgd", "adam", "rmsprop", "sumsq"),
-    "random": ("philox_bits", "philox_bits64", "philox_uniform", "philox_normal", "philox_randint"),
+    "optim": ("sgd", "adam", "rmsprop", "sumsq", "gather_flat"),
+    "random": (
+        "philox_bits",
+        "philox_bits64",
+        "philox_uniform",
+        "philox_normal",
+        "philox_randint",
+        "dropout",
+    ),
 }
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 

@@ -173,7 +173,11 @@ class Primitive:
             return reference
 
         def run(*arrays: Any, **params: Any) -> Any:
-            out = NotImplemented if kernel is None else kernel(*arrays, **params)
+            out: Any = NotImplemented
+            if kernel is not None:
+                # A kernel without operands cannot tell from them on which GPU it is to create.
+                where = {} if arrays or device.kind == "cpu" else {"device": device}
+                out = kernel(*arrays, **params, **where)
             if out is not NotImplemented:
                 return out
 

@@ -1,17 +1,21 @@
 """Random numbers by counter (Philox 4x32-10): the same bits on every device and for any launch
 shape.
 
-Each row draws `n` numbers of the stream (seed, stream) from block `offset` on.
+Each row draws `n` numbers of the stream (seed, stream) from block `offset` on. Dropout draws one
+uniform number an element, and draws them again for the gradient instead of keeping a mask.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import shapes
 from ..autograd import Row, Spec, row
-from ..dtypes import DType, int64, uint32, uint64
+from ..dtypes import DType, float32, int64, uint32, uint64
 from . import _philox
+from ._rules import like
 
 _WHY = "random numbers have no input"
 
@@ -61,4 +65,21 @@ permutation: Row = row(
     _ref("permutation"),
     _rule("random_permutation", int64),
     why=_WHY,
+)
+
+
+# ----- dropout -----
+def _dropout_ref(xp: Any, x: Any, *, p: float, seed: int, stream: int, offset: int) -> Any:
+    drawn = _philox.uniform(xp, seed, stream, offset, x.size, float32).reshape(x.shape)
+    keep = (drawn >= np.float32(p)).astype(x.dtype)
+    return x * (keep * x.dtype.type(1 / (1 - p)))
+
+
+dropout: Row = row(
+    "dropout",
+    _dropout_ref,
+    like("dropout", "f"),
+    vjp=(lambda g, y, x, **options: dropout(g, **options),),
+    kernel="dropout",
+    linear=True,
 )

@@ -54,6 +54,7 @@ class Pack:
         self.work = self.p if wide == dtype else self._zeros(wide)
         self.g = self._zeros(wide)
         self.g_views = self._views(self.g)
+        self._gather_flat = kernels.find("gather_flat", self.device.kind)
         self.views = self._views(self.p)
         self.buffers: dict[str, tuple[Any, list[Any]]] = {}
         for p, view in zip(params, self.views, strict=True):
@@ -81,6 +82,8 @@ class Pack:
     def gather(self) -> list[int]:
         """Copy the gradients into `g`; the numbers of the parameters that have one."""
         active = []
+        alike = []  # that lie in memory as their parameters do: a GPU copies them all at once
+        at_once = None if settings.kernels == "library" else self._gather_flat
         for i, p in enumerate(self.params):
             grad = p.grad
             if grad is None:
@@ -90,15 +93,27 @@ class Pack:
                 raise ShapeError("step", "a gradient has another shape", param=p, grad=grad)
             if devices.of(data) != self.device:
                 raise DeviceError("step", "a gradient is on another device", param=p, grad=grad)
-            assign(self.g_views[i], data)
             active.append(i)
+            if at_once is not None and self._lies_as(data, i):
+                alike.append(i)
+            else:
+                assign(self.g_views[i], data)
+        if at_once is not None and alike:
+            sources = [self.params[i].grad.data for i in alike]  # type: ignore[union-attr]
+            at_once(self.g, *sources, segments=[self.segments[i] for i in alike])
         return active
+
+    def _lies_as(self, data: Any, i: int) -> bool:
+        """Whether `data` is dense, in the order of parameter `i`, and of the dtype of `g`."""
+        order = self.layouts[i][1]
+        dense = data.flags.c_contiguous if order is None else axis_order(data) == order
+        return dense and data.dtype == self.g.dtype
 
     def check_finite(self, active: Sequence[int], name: Any) -> None:
         """Raise `GradError` for a gradient that is NaN or infinite; `name(p)` says which it is.
 
-        It costs one read of `g` where the device has the kernel; others would have to be waited
-        for.
+        It costs one read of `g`, for which a GPU is waited for: an update that is under way could
+        not be taken back.
         """
         sumsq = kernels.find("sumsq", self.device.kind)
         if sumsq is None or np.isfinite(sumsq(self.g, segments=self.cover(active))):

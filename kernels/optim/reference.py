@@ -22,7 +22,8 @@ Segments = Sequence[tuple[int, int]] | None
 _BLOCK = 1 << 14
 
 
-def _slices(segments: Segments, n: int) -> list[slice]:
+def slices(segments: Segments, n: int) -> list[slice]:
+    """The ranges of `segments` in a buffer of `n` elements. Raises for what is out of order."""
     last = 0
     out = []
     for start, stop in [(0, n)] if segments is None else segments:
@@ -61,7 +62,7 @@ def sgd(
     real = p.dtype.type
     if momentum != 0 and buf is None:
         raise ValueError("sgd: momentum needs buf")
-    for s in _slices(segments, p.size):
+    for s in slices(segments, p.size):
         d = -g[s] if maximize else g[s]
         if weight_decay != 0:
             d = d + real(weight_decay) * p[s]
@@ -97,7 +98,7 @@ def adam(
         raise ValueError("adam: step counts from 1")
     step_size = real(lr / (1 - beta1**step))
     root_correction = real((1 - beta2**step) ** 0.5)
-    for s in _slices(segments, p.size):
+    for s in slices(segments, p.size):
         d = -g[s] if maximize else g[s]
         x = p[s]
         if weight_decay != 0 and decoupled:
@@ -136,7 +137,7 @@ def rmsprop(
         raise ValueError("rmsprop: centered needs ga")
     if momentum != 0 and buf is None:
         raise ValueError("rmsprop: momentum needs buf")
-    for s in _slices(segments, p.size):
+    for s in slices(segments, p.size):
         d = -g[s] if maximize else g[s]
         if weight_decay != 0:
             d = d + real(weight_decay) * p[s]
@@ -156,7 +157,7 @@ def rmsprop(
 def sumsq(g: Array, *, segments: Segments = None) -> float:
     """Sum of squares in double, in a fixed order: blocks of 16,384 elements, eight sums in each."""
     total = 0.0
-    for s in _slices(segments, g.size):
+    for s in slices(segments, g.size):
         x = g[s].astype(np.float64)
         for start in range(0, x.size, _BLOCK):
             block = x[start : start + _BLOCK]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpudl import _C
+from gpudl.devices import CPU
 
 Array = np.ndarray[Any, Any]
 
@@ -47,3 +48,14 @@ def philox_normal(*, seed: int, stream: int, offset: int, n: int, dtype: Any) ->
 def philox_randint(*, seed: int, stream: int, offset: int, n: int, low: int, high: int) -> Array:
     """int64[n] of [low, high)."""
     return _C.philox_randint(seed, stream, offset, n, low, high)
+
+
+def dropout(x: Array, *, p: float, seed: int, stream: int, offset: int) -> Any:
+    """x / (1 - p) where the uniform number of the element is at least p, else x times 0."""
+    if x.dtype not in _REAL:
+        return NotImplemented
+    drawn = _C.philox_uniform(seed, stream, offset, x.size, np.dtype(np.float32)).reshape(x.shape)
+    factor = (drawn >= np.float32(p)).astype(x.dtype)
+    factor *= x.dtype.type(1 / (1 - p))
+    y: Array = CPU.empty_elementwise(x.shape, x.dtype, (x,))
+    return np.multiply(x, factor, out=y)

@@ -1,4 +1,4 @@
-"""Creation and random numbers: rows without operands."""
+"""Creation and random numbers: rows without operands; and dropout, which draws them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from gpudl import devices
 
-from .base import BFLOAT16, INT
+from .base import BFLOAT16, CASES, INT, one
 
 # ----- creation -----
 CPU = devices.CPU
@@ -114,3 +114,15 @@ for _n in (0, 1, 37, 1128):
             CREATED.setdefault(_name, []).append(
                 ({**_at, "n": _n, **_params}, lambda at=_at, n=_n, p=_params, f=_f: f(at, n, **p))
             )
+
+
+def _dropout(x: np.ndarray, p: float, **at: int) -> np.ndarray:
+    drawn = _uniform(at, x.size, np.dtype("float32")).reshape(x.shape)
+    return x * (drawn >= np.float32(p)) / (1 - p)
+
+
+CASES["dropout"] = [
+    one(shape, _dropout, {"p": p, "seed": 7, "stream": 2**40, "offset": 2**64 - 3}, "f")
+    for shape in ((), (0,), (1,), (37,), (2, 3, 5), (1128,))
+    for p in (0.25, 0.9)
+]

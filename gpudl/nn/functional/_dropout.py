@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ... import shapes
+from ...dtypes import float32
 from ...errors import ArgumentError, ShapeError
-from ...ops import elementwise as ew
-from ...ops.create import device_of, zeros_like
-from ...random import uniform
-from ._check import constant, number, real_float
+from ...ops import random as ops
+from ...ops._philox import blocks_used, words_per_element
+from ...ops.create import device_of, full, zeros_like
+from ...random import default_generator
+from ._check import number, real_float
 
 
 def _probability(op: str, p: Any) -> float:
@@ -23,9 +26,12 @@ def _dropped(op: str, x: Any, p: float, training: bool, shape: tuple[int, ...]) 
         return x
     if p == 1:
         return x * zeros_like(x, (1,) * x.ndim)
-    drawn = uniform(shape, device=device_of(x))
-    keep = ew.cast(drawn >= p, dtype=x.dtype)
-    return x * (keep * constant(op, x, 1 / (1 - p)))
+    n = shapes.count(op, shape)
+    place = default_generator().reserve(blocks_used(n, words_per_element("uniform", float32)))
+    if shape == x.shape:
+        return ops.dropout(x, p=p, **place)
+    ones = full(shape=shape, value=1, dtype=x.dtype, device=device_of(x))
+    return x * ops.dropout(ones, p=p, **place)
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
