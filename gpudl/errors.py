@@ -96,6 +96,32 @@ class DeviceError(GpudlError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
+class LostDeviceError(DeviceError):
+    """A device whose context is lost: every later call on it raises this."""
+
+
+class EmulatorError(GpudlError, RuntimeError):
+    """What the emulated device found in a kernel, or in the host code around it.
+
+    `kind` is one word: "race", "bounds", "uninitialised", "lifetime", "deadlock", ...
+    """
+
+    def __init__(
+        self,
+        op: str,
+        message: str = "",
+        *,
+        kind: str = "",
+        remedy: str | None = None,
+        **operands: Any,
+    ) -> None:
+        super().__init__(op, message, remedy=remedy, **operands)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *super().__reduce__(), {"kind": self.kind}
+
+
 class GradError(GpudlError, RuntimeError):
     """Misuse of automatic differentiation."""
 

@@ -44,9 +44,21 @@ def _open_cpu(index: int) -> Device:
     return CPU
 
 
+def _open_emu(index: int) -> Device:
+    from .emulated import emulated  # not at the top: most programs need no emulated device
+
+    return _register(emulated(index), lambda array: emulated(array.device.id))
+
+
+def _register(device: Device, owner: Callable[[Array], Device]) -> Device:
+    """Make arrays of the type of `device` known; `owner(array)` is the device of one of them."""
+    _owner_by_type[device.array_type] = owner
+    return device
+
+
 # Kinds that a device string may name. A kind is added with the module that implements it.
-_OPENERS: dict[str, Callable[[int], Device]] = {"cpu": _open_cpu}
-_by_array_type: dict[type, Device] = {np.ndarray: CPU}
+_OPENERS: dict[str, Callable[[int], Device]] = {"cpu": _open_cpu, "emu": _open_emu}
+_owner_by_type: dict[type, Callable[[Array], Device]] = {np.ndarray: lambda array: CPU}
 _known = ("cpu", "cuda", "emu")
 
 
@@ -98,7 +110,7 @@ def available() -> list[Device]:
 
 def of(array: Array) -> Device:
     """The device that holds `array`."""
-    return _by_array_type[type(array)]
+    return CPU if type(array) is np.ndarray else _owner_by_type[type(array)](array)
 
 
 @contextmanager

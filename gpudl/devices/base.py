@@ -36,11 +36,12 @@ class Device(Protocol):
     """One place that holds arrays and computes with them.
 
     Devices are values: two handles of one place are equal and hash alike. `kind` selects the
-    implementation of a primitive (`cpu`, `cuda`, `emu`), `index` the card.
+    implementation of a primitive (`cpu`, `cuda`, `emu`), `index` the card; `name` says both.
     """
 
     kind: str
     index: int
+    name: str
     array_type: Any
     xp: Any
 

@@ -50,6 +50,7 @@ class CpuDevice:
 
     kind = "cpu"
     index = 0
+    name = "cpu"
     array_type: Any = np.ndarray
     xp: Any = np
 
