@@ -2,7 +2,8 @@
 
 `find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A
 kernel takes raw arrays and keyword parameters, and may return `NotImplemented` for a dtype or
-layout that it does not take; the caller then runs the row's reference.
+layout that it does not take; the caller then runs the row's reference. `numba_twin(name, kind)`
+gives the twin in Python that `gpudl.config(kernels="numba")` asks for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import importlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+
+from gpudl.runtime.numba_cpu import require_numba
 
 Kernel = Callable[..., Any]
 
@@ -63,3 +66,15 @@ def find(name: str, kind: str) -> Kernel | None:
     """The implementation of kernel `name` on devices of `kind`, or None if there is none."""
     module = _family(FAMILY_OF[name], kind)
     return getattr(module, name, None)
+
+
+def numba_twin(name: str, kind: str) -> Kernel | None:
+    """The Numba twin of kernel `name` on devices of `kind`, or None if there is none.
+
+    Raises `MissingDependencyError` if there is one and Numba is not installed.
+    """
+    module = _family(FAMILY_OF[name], "numba" if kind == "cpu" else "numba_cuda")
+    twin = getattr(module, name, None)
+    if twin is not None:
+        require_numba(name)
+    return twin

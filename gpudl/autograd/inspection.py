@@ -59,7 +59,9 @@ def has_kernel(prim: Primitive, device: devices.Device) -> bool:
     """Whether the settings of this thread give `prim` a kernel on `device`."""
     if prim.kernel is None or settings.kernels == "library":
         return False
-    return kernels.find(prim.kernel, device.kind) is not None
+    if kernels.find(prim.kernel, device.kind) is not None:
+        return True
+    return settings.kernels == "numba" and kernels.numba_twin(prim.kernel, device.kind) is not None
 
 
 def timed(

@@ -165,6 +165,8 @@ class Primitive:
             notice("library", self.name, lambda: f"computed by {library} on {device}")
             return reference
         kernel = kernels.find(self.kernel, device.kind)
+        if settings.kernels == "numba":
+            kernel = self._twin_or(kernel, device)
 
         def run(*arrays: Any, **params: Any) -> Any:
             out = NotImplemented if kernel is None else kernel(*arrays, **params)
@@ -177,5 +179,26 @@ class Primitive:
 
             notice("fallback", self.name, text)
             return reference(*arrays, **params)
+
+        return run
+
+    def _twin_or(self, kernel: kernels.Kernel | None, device: devices.Device) -> Any:
+        """The Numba twin where there is one, `kernel` for what it does not take."""
+        assert self.kernel is not None
+        twin = kernels.numba_twin(self.kernel, device.kind)
+        if twin is None:
+            notice("twin", self.name, lambda: f"no Numba twin on {device}, computed as without")
+            return kernel
+
+        def run(*arrays: Any, **params: Any) -> Any:
+            out = twin(*arrays, **params)
+            if out is NotImplemented and kernel is not None:
+                notice(
+                    "twin",
+                    self.name,
+                    lambda: f"not taken by the Numba twin: {', '.join(map(describe, arrays))}",
+                )
+                out = kernel(*arrays, **params)
+            return out
 
         return run

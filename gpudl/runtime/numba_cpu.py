@@ -122,7 +122,7 @@ class Compiled:
         def callee(function: FunctionType) -> Any:
             if function not in done:
                 inner = bound(function, compiled_callees(function))
-                done[function] = numba.njit(**OPTIONS)(inner)
+                done[function] = numba.njit(forceinline=True, **OPTIONS)(inner)
             return done[function]
 
         return bound(self.function, {**self.given, **compiled_callees(self.function)})
