@@ -14,7 +14,7 @@ from typing import Literal
 
 from .settings import settings
 
-Kind = Literal["fallback", "copy", "compile", "library", "cache"]
+Kind = Literal["fallback", "copy", "compile", "library", "cache", "twin"]
 
 _counts: Counter[Kind] = Counter()
 _lock = threading.Lock()

@@ -2,7 +2,8 @@
 
 `find(name, kind)` gives the implementation of kernel `name` for a kind of device, or None. A
 kernel takes raw arrays and keyword parameters, and may return `NotImplemented` for a dtype or
-layout that it does not take; the caller then runs the row's reference. `specs()` lists the CUDA
+layout that it does not take; the caller then runs the row's reference. `numba_twin(name, kind)`
+gives the twin in Python that `gpudl.config(kernels="numba")` asks for. `specs()` lists the CUDA
 kernels.
 """
 
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpudl.runtime import KernelSpec
+
+from gpudl.runtime.numba_cpu import require_numba
 
 Kernel = Callable[..., Any]
 
@@ -88,3 +91,17 @@ def specs() -> tuple[KernelSpec, ...]:
     """The specs of all CUDA kernels, a family after the other."""
     found = [_family(family, "specs") for family in FAMILIES]
     return tuple(spec for module in found if module is not None for spec in module.SPECS)
+
+
+def numba_twin(name: str, kind: str) -> Kernel | None:
+    """The Numba twin of kernel `name` on devices of `kind`, or None if there is none.
+
+    Raises `MissingDependencyError` if there is one and Numba is not installed.
+    """
+    family = FAMILY_OF.get(name)
+    if family is None:
+        return None
+    twin = getattr(_family(family, "numba" if kind == "cpu" else "numba_cuda"), name, None)
+    if twin is not None:
+        require_numba(name)
+    return twin

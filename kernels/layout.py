@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gpudl import _C
+from gpudl import devices
+from gpudl.devices.cpu import _C
 from gpudl.notices import notice
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -60,8 +61,9 @@ def packed_pixels(x: Array) -> Array:
     if view.flags.c_contiguous and x.flags.aligned:
         return view
     notice("copy", "packed_pixels", lambda: f"{x.dtype.name}{x.shape} to channels-last")
-    out = _C.empty(view.shape, x.dtype)
-    if x.flags.c_contiguous and x.flags.aligned and x.itemsize in (4, 8):
+    out: Array = devices.CPU.empty(view.shape, x.dtype)
+    native = _C is not None and x.itemsize in (4, 8)
+    if native and x.flags.c_contiguous and x.flags.aligned:
         # The copy moves bits: integers pass as floats of their size.
         bits = FLOATS[x.itemsize // 8]
         pixels = math.prod(x.shape[2:])
@@ -74,5 +76,5 @@ def packed_pixels(x: Array) -> Array:
 
 def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """An uninitialised (N, C, *S) array in channels-last memory, and its (N, *S, C) view."""
-    last = _C.empty((shape[0], *shape[2:], shape[1]), dtype)
+    last = devices.CPU.empty((shape[0], *shape[2:], shape[1]), dtype)
     return channels_first(last), last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,7 +153,9 @@ def test_cupy_and_numba_cuda_have_one_door():
     cupy = {m for m in FILES for name, _ in imports(m) if name.split(".")[0] == "cupy"}
     assert cupy <= {"gpudl.devices.cuda"}
     numba = {m for m in FILES for name, _ in imports(m) if name.startswith("numba.cuda")}
-    assert len(numba) <= 1
+    assert numba == {"gpudl.runtime.numba_cuda"}
+    for module, path in FILES.items():
+        assert not re.search(r"from numba import .*\bcuda\b", path.read_text()), module
 
 
 def test_no_peer_is_imported():

@@ -57,7 +57,11 @@ def arrays_of(result: Any) -> tuple[Any, ...]:
 
 def has_kernel(prim: Primitive, device: devices.Device) -> bool:
     """Whether the settings of this thread give `prim` a kernel on `device`."""
-    return settings.kernels != "library" and prim.kernel_on(device) is not None
+    if settings.kernels == "library":
+        return False
+    if prim.kernel_on(device) is not None:
+        return True
+    return settings.kernels == "numba" and prim.twin_on(device) is not None
 
 
 def timed(

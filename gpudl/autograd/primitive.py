@@ -158,11 +158,20 @@ class Primitive:
             found = self.impls[key] = self._choose(device)
         return found
 
-    def kernel_on(self, device: devices.Device) -> Callable[..., Any] | None:
-        """The kernel of this row on `device`, or None. On a GPU it need not be named: a kernel
+    def kernel_name(self, device: devices.Device) -> str | None:
+        """What a kernel of this row on `device` is called. On a GPU it need not be named: a kernel
         called as the row is the row's."""
-        name = self.kernel or (None if device.kind == "cpu" else self.name)
+        return self.kernel or (None if device.kind == "cpu" else self.name)
+
+    def kernel_on(self, device: devices.Device) -> Callable[..., Any] | None:
+        """The kernel of this row on `device`, or None."""
+        name = self.kernel_name(device)
         return None if name is None else kernels.find(name, device.kind)
+
+    def twin_on(self, device: devices.Device) -> Callable[..., Any] | None:
+        """The Numba twin of that kernel, or None."""
+        name = self.kernel_name(device)
+        return None if name is None else kernels.numba_twin(name, device.kind)
 
     def _choose(self, device: devices.Device) -> Callable[..., Any]:
         reference = self.reference(device)
@@ -171,6 +180,8 @@ class Primitive:
         if settings.kernels == "library" or (kernel is None and self.kernel is None):
             notice("library", self.name, lambda: f"computed by {library} on {device}")
             return reference
+        if settings.kernels == "numba":
+            kernel = self._twin_or(kernel, device)
 
         def run(*arrays: Any, **params: Any) -> Any:
             out: Any = NotImplemented
@@ -187,5 +198,25 @@ class Primitive:
 
             notice("fallback", self.name, text)
             return reference(*arrays, **params)
+
+        return run
+
+    def _twin_or(self, kernel: kernels.Kernel | None, device: devices.Device) -> Any:
+        """The Numba twin where there is one, `kernel` for what it does not take."""
+        twin = self.twin_on(device)
+        if twin is None:
+            notice("twin", self.name, lambda: f"no Numba twin on {device}, computed as without")
+            return kernel
+
+        def run(*arrays: Any, **params: Any) -> Any:
+            out = twin(*arrays, **params)
+            if out is NotImplemented and kernel is not None:
+                notice(
+                    "twin",
+                    self.name,
+                    lambda: f"not taken by the Numba twin: {', '.join(map(describe, arrays))}",
+                )
+                out = kernel(*arrays, **params)
+            return out
 
         return run

@@ -1,0 +1,91 @@
+"""The words of `numba.cuda` that the simulator knows, and how they are found in a kernel's text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ...errors import NotSupportedError
+from ..python_source import Function
+
+# Operations at which a thread waits for others. block: all threads of the block; warp: the lanes
+# that the mask names, the first argument.
+BLOCK = ("syncthreads", "syncthreads_count", "syncthreads_and", "syncthreads_or")
+SHUFFLES = ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")
+VOTES = ("ballot_sync", "any_sync", "all_sync", "eq_sync")
+MATCHES = ("match_any_sync", "match_all_sync")
+WARP = ("syncwarp", *SHUFFLES, *VOTES, *MATCHES)
+ATOMICS = ("add", "sub", "min", "max", "nanmin", "nanmax", "and_", "or_", "xor", "inc", "dec")
+ATOMICS += ("exch", "cas", "compare_and_swap")
+FENCES = ("threadfence", "threadfence_block", "threadfence_system", "nanosleep")
+MATH = ("popc", "clz", "ffs", "brev", "fma", "cbrt", "selp")
+ALL_LANES = 0xFFFFFFFF
+
+
+def unsupported(what: str, line: int, remedy: str | None = None) -> NotSupportedError:
+    """The error for a kernel that uses what the simulator does not know."""
+    return NotSupportedError(
+        "numba simulator",
+        f"{what} (line {line})",
+        remedy=remedy or "run this kernel on a card, or write it without",
+    )
+
+
+class Words:
+    """What expressions of a function mean in the vocabulary: "threadIdx.x", "shfl_xor_sync", ..."""
+
+    def __init__(self, roots: frozenset[str]) -> None:
+        self.roots = roots  # global names of numba.cuda
+        self.aliases: dict[str, str] = {}  # local names of parts of it
+
+    def meaning(self, node: ast.AST) -> str | None:
+        """The dotted name inside numba.cuda, or None."""
+        if isinstance(node, ast.Name):
+            return "" if node.id in self.roots else self.aliases.get(node.id)
+        if isinstance(node, ast.Attribute):
+            inner = self.meaning(node.value)
+            return None if inner is None else f"{inner}.{node.attr}".lstrip(".")
+        return None
+
+    def collect(self, body: list[ast.stmt]) -> None:
+        """Learn assignments such as `tid = cuda.threadIdx`, names that stand for words."""
+        for statement in body:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                    target, word = node.targets[0], self.meaning(node.value)
+                    if isinstance(target, ast.Name) and word is not None and not is_index(word):
+                        self.aliases[target.id] = word
+
+    def called(self, node: ast.AST) -> str | None:
+        """The word that a call calls."""
+        return self.meaning(node.func) if isinstance(node, ast.Call) else None
+
+
+def is_index(word: str) -> bool:
+    """Whether a word is a number: threadIdx.x and its like."""
+    name, _, axis = word.partition(".")
+    if name in ("threadIdx", "blockIdx", "blockDim", "gridDim"):
+        return axis in ("x", "y", "z")
+    return name in ("laneid", "warpsize")
+
+
+def waits(word: str | None) -> bool:
+    """Whether a thread waits at a call of `word`."""
+    return word in BLOCK or word in WARP
+
+
+def roots_of(used: Mapping[str, Any], vocabulary: object) -> frozenset[str]:
+    """The names among the globals of a kernel that mean numba.cuda."""
+    return frozenset(
+        name
+        for name, value in used.items()
+        if value is vocabulary or (isinstance(value, ModuleType) and value.__name__ == "numba.cuda")
+    )
+
+
+def device_function(value: object) -> Function | None:
+    """The plain function of a value that a kernel may call as a device function."""
+    plain = getattr(value, "py_func", value)
+    return plain if isinstance(plain, FunctionType) else None
