@@ -1,5 +1,9 @@
 """Variables, the tape, and the one point of dispatch. The page of what upper floors may use."""
 
+from . import compiled
+
+compiled.load()  # before the first import of a module that may be compiled
+
 from .apply import compute as compute
 from .engine import backward as backward
 from .engine import grad as grad

@@ -97,7 +97,6 @@ class _PoisonPrimitive:
 
 
 LEAF, PICK, POISON = _LeafPrimitive(), _PickPrimitive(), _PoisonPrimitive()
-_new = object.__new__
 
 
 def new_node(
@@ -110,7 +109,7 @@ def new_node(
     level: int,
 ) -> Node:
     """A node made now."""
-    node = _new(Node)
+    node = Node()
     node.prim = prim
     node.params = params
     node.parents = parents
@@ -180,7 +179,7 @@ def record(
         saved = inputs
     else:
         saved = tuple([x if i in saves else None for i, x in enumerate(inputs)])
-    node = _new(Node)
+    node = Node()
     node.prim = prim
     node.params = params
     node.parents = parents

@@ -1,0 +1,71 @@
+"""The modules that every operation passes through, compiled by mypyc where the build could.
+
+All of them are in one library beside the sources, which carries a hash of the sources in its
+name: after an edit there is no library of that name, and Python runs the sources. `setup.py`
+reads this file too, so it imports nothing of gpudl at the top.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import source_hash, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+# `engine.py` is not among them: a wrong argument would raise mypyc's own TypeError there.
+MODULES = ("apply", "tape", "variable")
+GROUP = "gpudl_tape"
+PREFIX = "_compiled_"
+
+_FOLDER = Path(__file__).parent
+
+
+def library_name(folder: Path) -> str:
+    """The name of the library of the sources as they are now, without the suffix."""
+    sources = b"".join((folder / f"{name}.py").read_bytes() for name in MODULES)
+    return PREFIX + source_hash(sources).hex()
+
+
+def state() -> str:
+    """`compiled`, `interpreted` (nothing was built), or `stale` (a source was edited since)."""
+    if (_FOLDER / (library_name(_FOLDER) + EXTENSION_SUFFIXES[0])).is_file():
+        return "compiled"
+    built = any(_FOLDER.glob(f"{PREFIX}*{EXTENSION_SUFFIXES[0]}"))
+    return "stale" if built else "interpreted"
+
+
+class _Finder:
+    """Finds `MODULES`, and what mypyc's modules share, in the library."""
+
+    def __init__(self, library: Path) -> None:
+        self.library = str(library)
+        self.names = {f"{__package__}.{name}" for name in MODULES} | {f"{GROUP}__mypyc"}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self.names:
+            return None
+        loader = ExtensionFileLoader(name, self.library)
+        return spec_from_file_location(name, self.library, loader=loader)
+
+
+def load() -> None:
+    """Import the compiled modules if they are of these sources, and say it if they are not."""
+    from ..notices import say
+
+    if __package__ is None or f"{__package__}.apply" in sys.modules:
+        return
+    library = _FOLDER / (library_name(_FOLDER) + EXTENSION_SUFFIXES[0])
+    if not library.is_file():
+        if state() == "stale":
+            say(1, "the compiled tape is of other sources, so the sources run: make ext")
+        return
+    finder = _Finder(library)
+    sys.meta_path.insert(0, finder)
+    try:
+        from . import apply as apply
+    finally:
+        sys.meta_path.remove(finder)
