@@ -76,6 +76,6 @@ $(BIN)/python:
 	@"$(PYTHON)" -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) .venvs build dist demo gpudl.egg-info gpudl/_C.*.so gpudl/autograd/_compiled_*.so
+	rm -rf $(VENV) .venvs build dist demo gpudl.egg-info gpudl/_C.*.so gpudl/autograd/_compiled
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find gpudl kernels tests -name __pycache__ -prune -exec rm -rf {} +

@@ -41,7 +41,8 @@ def load_compiled() -> ModuleType:
 
 
 compiled = load_compiled()
-TAPE = f"gpudl.autograd.{compiled.library_name(ROOT / 'gpudl' / 'autograd')}"
+AUTOGRAD = ROOT / "gpudl" / "autograd"
+TAPE = f"gpudl.autograd.{compiled.FOLDER}.{compiled.library_name(AUTOGRAD)}"
 
 
 def find_cmake() -> str:
@@ -92,8 +93,9 @@ class Build(build_ext):
 
     def mypyc(self, ext: Extension, target: Path) -> None:
         """One library with all modules, named after the hash of their sources."""
-        for folder in (target.parent, ROOT / "gpudl" / "autograd"):
-            for old in folder.glob(f"{compiled.PREFIX}*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+        for folder in (target.parent, AUTOGRAD / compiled.FOLDER):
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
                 old.unlink()
         try:
             from mypyc.build import mypycify
@@ -123,7 +125,7 @@ class Build(build_ext):
         joined = folder / "modules.c"
         joined.write_text(
             "".join(
-                f'#define PyInit___init__ PyInit_unused_{name}\n'
+                f"#define PyInit___init__ PyInit_unused_{name}\n"
                 f'#include "gpudl/autograd/{name}.c"\n#undef PyInit___init__\n'
                 for name in compiled.MODULES
             )
@@ -163,7 +165,7 @@ class Build(build_ext):
 
 def packages() -> list[str]:
     # Namespace packages too, because folders of device code have no __init__.py.
-    skip = ["*__pycache__*"]
+    skip = ["*__pycache__*", f"*.{compiled.FOLDER}"]
     inside = find_namespace_packages(str(ROOT), include=["gpudl", "gpudl.*"], exclude=skip)
     kernels = find_namespace_packages(str(ROOT / "kernels"), exclude=skip)
     return [*inside, "gpudl.kernels", *(f"gpudl.kernels.{name}" for name in kernels)]

@@ -1,8 +1,10 @@
 """Variables, the tape, and the one point of dispatch. The page of what upper floors may use."""
 
+# ruff: noqa: E402  (what may be compiled is looked for before it is imported)
+
 from . import compiled
 
-compiled.load()  # before the first import of a module that may be compiled
+compiled.load()
 
 from .apply import compute as compute
 from .engine import backward as backward

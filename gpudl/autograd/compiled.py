@@ -1,7 +1,7 @@
 """The modules that every operation passes through, compiled by mypyc where the build could.
 
-All of them are in one library beside the sources, which carries a hash of the sources in its
-name: after an edit there is no library of that name, and Python runs the sources. `setup.py`
+All of them are in one library, in a folder beside the sources, which has the hash of the sources
+as its name: after an edit there is no library of that name, and Python runs the sources. `setup.py`
 reads this file too, so it imports nothing of gpudl at the top.
 """
 
@@ -17,22 +17,27 @@ from types import ModuleType
 # `engine.py` is not among them: a wrong argument would raise mypyc's own TypeError there.
 MODULES = ("apply", "tape", "variable")
 GROUP = "gpudl_tape"
-PREFIX = "_compiled_"
+FOLDER = "_compiled"
 
-_FOLDER = Path(__file__).parent
+_SOURCES = Path(__file__).parent
+_SUFFIX = EXTENSION_SUFFIXES[0]
 
 
-def library_name(folder: Path) -> str:
+def library_name(sources: Path) -> str:
     """The name of the library of the sources as they are now, without the suffix."""
-    sources = b"".join((folder / f"{name}.py").read_bytes() for name in MODULES)
-    return PREFIX + source_hash(sources).hex()
+    text = b"".join((sources / f"{name}.py").read_bytes() for name in MODULES)
+    return "tape_" + source_hash(text).hex()
+
+
+def _library() -> Path:
+    return _SOURCES / FOLDER / (library_name(_SOURCES) + _SUFFIX)
 
 
 def state() -> str:
     """`compiled`, `interpreted` (nothing was built), or `stale` (a source was edited since)."""
-    if (_FOLDER / (library_name(_FOLDER) + EXTENSION_SUFFIXES[0])).is_file():
+    if _library().is_file():
         return "compiled"
-    built = any(_FOLDER.glob(f"{PREFIX}*{EXTENSION_SUFFIXES[0]}"))
+    built = any((_SOURCES / FOLDER).glob(f"*{_SUFFIX}"))
     return "stale" if built else "interpreted"
 
 
@@ -58,7 +63,7 @@ def load() -> None:
 
     if __package__ is None or f"{__package__}.apply" in sys.modules:
         return
-    library = _FOLDER / (library_name(_FOLDER) + EXTENSION_SUFFIXES[0])
+    library = _library()
     if not library.is_file():
         if state() == "stale":
             say(1, "the compiled tape is of other sources, so the sources run: make ext")
