@@ -130,9 +130,10 @@ class Build(build_ext):
                 for name in compiled.MODULES
             )
         )
-        ext.sources = [*parts[0].sources, str(joined)]
+        group = next(part for part in parts if part.name == f"{compiled.GROUP}__mypyc")
+        ext.sources = [*group.sources, str(joined)]
         ext.include_dirs = sorted({path for part in parts for path in part.include_dirs})
-        ext.extra_compile_args = [a for a in parts[0].extra_compile_args if a != "-Werror"]
+        ext.extra_compile_args = [a for a in group.extra_compile_args if a != "-Werror"]
         super().build_extension(ext)
 
     def cmake(self, target: Path) -> None:

@@ -33,12 +33,16 @@ def _library() -> Path:
     return _SOURCES / FOLDER / (library_name(_SOURCES) + _SUFFIX)
 
 
+def _built() -> bool:
+    return any((_SOURCES / FOLDER).glob(f"*{_SUFFIX}"))
+
+
 def state() -> str:
-    """`compiled`, `interpreted` (nothing was built), or `stale` (a source was edited since)."""
-    if _library().is_file():
+    """What runs here: `compiled`, `interpreted` (nothing was built), or `interpreted, stale` (a
+    source was edited since)."""
+    if f"{GROUP}__mypyc" in sys.modules:
         return "compiled"
-    built = any((_SOURCES / FOLDER).glob(f"*{_SUFFIX}"))
-    return "stale" if built else "interpreted"
+    return "interpreted, stale" if _built() else "interpreted"
 
 
 class _Finder:
@@ -61,12 +65,10 @@ def load() -> None:
     """Import the compiled modules if they are of these sources, and say it if they are not."""
     from ..notices import say
 
-    if __package__ is None or f"{__package__}.apply" in sys.modules:
-        return
     library = _library()
     if not library.is_file():
-        if state() == "stale":
-            say(1, "the compiled tape is of other sources, so the sources run: make ext")
+        if _built():
+            say(1, "the compiled tape is of other sources, so the sources run (make ext compiles)")
         return
     finder = _Finder(library)
     sys.meta_path.insert(0, finder)
