@@ -1,6 +1,6 @@
 # make demo       install into .venv, train a network on handwritten digits, write demo/report.html
 # make test       install, lint, type check and the fast tests     make test-full    every test
-# make ext        rebuild the C++ extension in place                make test-pythons every Python on this machine
+# make ext        rebuild both extensions in place                  make test-pythons every Python on this machine
 # make bench      the benchmark, 5 minutes                          make bench-full   all of it
 # make clean      remove what these made
 # make test-array-api ARRAY_API_SUITE=dir    the array API suite; make test-full runs it too where the variable is set
@@ -43,7 +43,7 @@ format: $(VENV)/.test
 test-pythons:
 	sh scripts/test_pythons.sh
 
-# In .venv, or in the environment of a PYTHON that is given and has setuptools, cmake and pybind11.
+# In .venv, or in the environment of a PYTHON that is given and has setuptools, cmake, pybind11 and mypy.
 ifeq ($(origin PYTHON),file)
 ext: $(VENV)/.build
 	GPUDL_EXTENSION=required $(BIN)/python setup.py -q build_ext --inplace
@@ -68,7 +68,7 @@ $(VENV)/.test: $(SOURCES) | $(BIN)/python
 	@touch $@ $(VENV)/.train
 
 $(VENV)/.build: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q "setuptools>=77" "cmake>=3.18" ninja "pybind11>=3.0,<4"
+	$(BIN)/python -m pip install -q "setuptools>=77" "cmake>=3.18" ninja "pybind11>=3.0,<4" "mypy>=2.4"
 	@touch $@
 
 $(BIN)/python:
@@ -76,6 +76,6 @@ $(BIN)/python:
 	@"$(PYTHON)" -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) .venvs build dist demo gpudl.egg-info gpudl/_C.*.so
+	rm -rf $(VENV) .venvs build dist demo gpudl.egg-info gpudl/_C.*.so gpudl/autograd/_compiled
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find gpudl kernels tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,8 +1,9 @@
-"""Drives CMake for the extension `gpudl._C`; the rest is in pyproject.toml and CMakeLists.txt.
+"""Drives CMake for the extension `gpudl._C`, and mypyc for the modules of the tape that
+`gpudl/autograd/compiled.py` names; the rest is in pyproject.toml and CMakeLists.txt.
 
-The extension is optional. Without a C++ compiler or Python.h the installation goes on, says so,
+Both extensions are optional. Without a C++ compiler or Python.h the installation goes on, says so,
 and gpudl works, slower. GPUDL_EXTENSION=required makes a failed build an error,
-GPUDL_EXTENSION=skip leaves the extension out.
+GPUDL_EXTENSION=skip leaves both out.
 """
 
 from __future__ import annotations
@@ -15,16 +16,33 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import Extension, find_namespace_packages, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError
 
 ROOT = Path(__file__).parent.resolve()
 MODE = os.environ.get("GPUDL_EXTENSION", "auto")
 
 
 class BuildError(Exception):
-    """Why the extension could not be built."""
+    """Why an extension could not be built."""
+
+
+def load_compiled() -> ModuleType:
+    """`gpudl/autograd/compiled.py` alone: gpudl cannot be imported while it is built."""
+    path = ROOT / "gpudl" / "autograd" / "compiled.py"
+    spec = importlib.util.spec_from_file_location("compiled", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+compiled = load_compiled()
+AUTOGRAD = ROOT / "gpudl" / "autograd"
+TAPE = f"gpudl.autograd.{compiled.FOLDER}.{compiled.library_name(AUTOGRAD)}"
 
 
 def find_cmake() -> str:
@@ -44,8 +62,6 @@ def check_tools() -> None:
         raise BuildError("no C++ compiler was found (Debian: apt install g++)")
     if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
         raise BuildError("Python.h was not found (Debian: apt install python3-dev)")
-    if importlib.util.find_spec("pybind11") is None:
-        raise BuildError("pybind11 was not found (pip install pybind11)")
 
 
 def run(command: list[str]) -> None:
@@ -55,24 +71,76 @@ def run(command: list[str]) -> None:
         raise BuildError("the build failed:\n" + "\n".join(done.stdout.splitlines()[-30:]))
 
 
-class CMakeBuild(build_ext):
+class Build(build_ext):
     def build_extension(self, ext: Extension) -> None:
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        what = "the compiled tape" if ext.name == TAPE else "the C++ extension"
         try:
             check_tools()
-            self.cmake(target)
-        except (BuildError, OSError) as error:
+            if ext.name == TAPE:
+                self.mypyc(ext, target)
+            else:
+                self.cmake(target)
+        except (BuildError, CCompilerError, OSError) as error:
             if MODE == "required":
-                raise SystemExit(f"gpudl: the C++ extension is required: {error}") from error
+                raise SystemExit(f"gpudl: {what} is required: {error}") from error
             target.unlink(missing_ok=True)
             lines = [
-                f"gpudl: installing WITHOUT the C++ extension: {error}",
+                f"gpudl: installing WITHOUT {what}: {error}",
                 "gpudl: everything works, slower; install what is missing and reinstall.",
             ]
             print("\n".join(lines), file=sys.stderr, flush=True)
 
+    def mypyc(self, ext: Extension, target: Path) -> None:
+        """One library with all modules, named after the hash of their sources."""
+        for folder in (target.parent, AUTOGRAD / compiled.FOLDER):
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+                old.unlink()
+        try:
+            from mypyc.build import mypycify
+        except ImportError:
+            raise BuildError("mypyc was not found (pip install mypy)") from None
+        folder = Path(self.build_temp).resolve() / "tape"
+        modules = [f"gpudl/autograd/{name}.py" for name in compiled.MODULES]
+        try:
+            # Other modules are not read, so the code does not depend on what is installed.
+            parts = mypycify(
+                [
+                    "--config-file=",
+                    f"--cache-dir={folder / 'mypy'}",
+                    "--follow-imports=skip",
+                    "--ignore-missing-imports",
+                    "gpudl/autograd/native.py",
+                    *modules,
+                ],
+                only_compile_paths=modules,
+                group_name=compiled.GROUP,
+                target_dir=str(folder),
+                debug_level="0",
+            )
+        except SystemExit as error:
+            raise BuildError(f"mypyc failed: {error}") from None
+        # mypyc expects a library a module; in one of all, a symbol that each defines is in the way.
+        joined = folder / "modules.c"
+        joined.write_text(
+            "".join(
+                f"#define PyInit___init__ PyInit_unused_{name}\n"
+                f'#include "gpudl/autograd/{name}.c"\n#undef PyInit___init__\n'
+                for name in compiled.MODULES
+            )
+        )
+        group = next(part for part in parts if part.name == f"{compiled.GROUP}__mypyc")
+        ext.sources = [*group.sources, str(joined)]
+        ext.include_dirs = sorted({path for part in parts for path in part.include_dirs})
+        ext.extra_compile_args = [a for a in group.extra_compile_args if a != "-Werror"]
+        super().build_extension(ext)
+
     def cmake(self, target: Path) -> None:
-        import pybind11
+        try:
+            import pybind11
+        except ImportError:
+            raise BuildError("pybind11 was not found (pip install pybind11)") from None
 
         build = Path(self.build_temp).resolve() / sysconfig.get_config_var("SOABI")
         build.mkdir(parents=True, exist_ok=True)
@@ -98,7 +166,7 @@ class CMakeBuild(build_ext):
 
 def packages() -> list[str]:
     # Namespace packages too, because folders of device code have no __init__.py.
-    skip = ["*__pycache__*"]
+    skip = ["*__pycache__*", f"*.{compiled.FOLDER}"]
     inside = find_namespace_packages(str(ROOT), include=["gpudl", "gpudl.*"], exclude=skip)
     kernels = find_namespace_packages(str(ROOT / "kernels"), exclude=skip)
     return [*inside, "gpudl.kernels", *(f"gpudl.kernels.{name}" for name in kernels)]
@@ -107,6 +175,8 @@ def packages() -> list[str]:
 # Without extension modules the wheel is a pure one, for any system.
 setup(
     packages=packages(),
-    ext_modules=[] if MODE == "skip" else [Extension("gpudl._C", sources=[], optional=True)],
-    cmdclass={"build_ext": CMakeBuild},
+    ext_modules=[]
+    if MODE == "skip"
+    else [Extension(name, sources=[], optional=True) for name in ("gpudl._C", TAPE)],
+    cmdclass={"build_ext": Build},
 )

@@ -31,7 +31,7 @@ def busy_seconds() -> float:
 def facts(threads: int) -> dict[str, Any]:
     """Processor and versions."""
     found = config_facts()
-    names = ("gpudl", "extension", "simd", "python", "numpy", "blas", "platform")
+    names = ("gpudl", "extension", "tape", "simd", "python", "numpy", "blas", "platform")
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import devices
 from ._version import __version__
+from .autograd import compiled
 from .devices.cpu import _C
 from .errors import ArgumentError, NotSupportedError
 from .settings import TABLE, settings
@@ -103,6 +104,7 @@ def config_facts() -> dict[str, Any]:
         "ml_dtypes": _version("ml_dtypes"),
         "blas": _blas(),
         "extension": _C is not None,
+        "tape": compiled.state(),
         "simd": _SIMD[_C.simd_level()] if _C is not None else "NumPy's",
         "cores": os.cpu_count(),
         "threads": get_num_threads(),

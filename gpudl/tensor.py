@@ -79,7 +79,7 @@ class Tensor(Variable):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
     __array_priority__ = 1000
     __hash__ = object.__hash__
 

@@ -499,6 +499,8 @@ import gpudl as gd
 from gpudl import data
 
 if __name__ == "__main__":
+    # A shell without job control starts what it puts into the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     loader = data.DataLoader({dataset}, 2, num_workers=2, worker={worker!r}, seed=0,
                              persistent_workers={persistent})
     iterator = iter(loader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.metadata
 import os
 import re
@@ -14,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from gpudl.autograd import compiled
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -83,6 +86,45 @@ def test_kernels_are_a_part_of_the_package():
 
     assert gpudl.kernels.__name__ == "gpudl.kernels"
     assert (Path(gpudl.kernels.__file__).parent / "optim" / "reference.py").is_file()
+
+
+WHAT_RUNS = """
+import sys, gpudl
+from gpudl.autograd import apply, compiled
+assert gpudl.__file__.startswith(sys.argv[1]), gpudl.__file__
+print(compiled.state(), apply.__file__.endswith(".py"))
+"""
+
+
+def test_a_compiled_module_is_never_older_than_its_source(tmp_path):
+    ignore = shutil.ignore_patterns("__pycache__", "_C.*", compiled.FOLDER)
+    shutil.copytree(ROOT / "gpudl", tmp_path / "gpudl", ignore=ignore)
+    shutil.copytree(ROOT / "kernels", tmp_path / "gpudl" / "kernels", ignore=ignore)
+    autograd = tmp_path / "gpudl" / "autograd"
+
+    def what_runs() -> tuple[str, str]:
+        env = {**os.environ, "PYTHONPATH": str(tmp_path), "GPUDL_DEBUG": "1"}
+        done = run([sys.executable, "-c", WHAT_RUNS, str(tmp_path)], cwd=tmp_path, env=env)
+        return done.stdout.strip(), done.stderr
+
+    assert what_runs()[0] == "interpreted True"
+    built = ROOT / "gpudl" / "autograd" / compiled.FOLDER
+    if compiled.state() == "compiled":
+        shutil.copytree(built, autograd / compiled.FOLDER)
+        out, err = what_runs()
+        assert (out, "compiled tape" in err) == ("compiled False", False)
+    else:  # a library of other sources is not even opened
+        suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+        (autograd / compiled.FOLDER).mkdir()
+        (autograd / compiled.FOLDER / f"tape_0{suffix}").write_bytes(b"")
+    for name in compiled.MODULES:
+        source = autograd / f"{name}.py"
+        before = source.read_text()
+        source.write_text(before + "# edited\n")
+        out, err = what_runs()
+        assert out == "interpreted, stale True"
+        assert "the compiled tape is of other sources" in err
+        source.write_text(before)
 
 
 def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
@@ -182,6 +224,8 @@ def test_sdist_and_wheel_hold_what_they_should(source, distributions):
     assert python <= in_wheel
     assert "gpudl/py.typed" in in_wheel
     assert any(re.fullmatch(r"gpudl/_C\..*\.so", name) for name in in_wheel)
+    (tape,) = (name for name in in_wheel if name.startswith("gpudl/autograd/_compiled/"))
+    assert Path(tape).name.startswith(compiled.library_name(source / "gpudl" / "autograd"))
     assert not any(name.startswith(("csrc/", "tests/", "kernels/")) for name in in_wheel)
 
 
@@ -189,6 +233,7 @@ SMOKE = """
 import sys
 from pathlib import Path
 import gpudl as gd, gpudl.kernels
+from gpudl.autograd import compiled
 from gpudl.kernels.optim import cpu
 here = Path(gpudl.kernels.__file__).parent
 assert here.is_relative_to(sys.prefix), here
@@ -206,7 +251,7 @@ loss = gd.nn.functional.cross_entropy(net(gd.ones((2, 1, 8, 8))), gd.tensor([0, 
 loss.backward()
 optimizer.step()
 assert len(gd.data.load_digits()[0]) == 1797
-print(native, sorted(p.relative_to(here).as_posix() for p in here.rglob("*.cu*")))
+print(native, compiled.state(), sorted(p.relative_to(here).as_posix() for p in here.rglob("*.cu*")))
 """
 
 
@@ -223,8 +268,10 @@ def test_installs_in_a_clean_environment(tmp_path, source, distributions, compil
     done = run([*pip, str(wheel if compiler else sdist)], env=env, cwd=tmp_path)
     notice = "installing WITHOUT the C++ extension: no C++ compiler was found"
     assert (notice in done.stdout + done.stderr) is not compiler
+    assert ("installing WITHOUT the compiled tape" in done.stdout + done.stderr) is not compiler
     smoke = run([str(bin_folder / "python"), "-W", "error", "-c", SMOKE], env=env, cwd=tmp_path)
-    assert smoke.stdout.strip() == f"{compiler} {sorted(device_code(source))}"
+    tape = "compiled" if compiler else "interpreted"
+    assert smoke.stdout.strip() == f"{compiler} {tape} {sorted(device_code(source))}"
     info = run([str(bin_folder / "gpudl"), "info"], env=env, cwd=tmp_path)
     assert importlib.metadata.version("gpudl") in info.stdout
 

@@ -1,5 +1,11 @@
 """Variables, the tape, and the one point of dispatch. The page of what upper floors may use."""
 
+# ruff: noqa: E402  (what may be compiled is looked for before it is imported)
+
+from . import compiled
+
+compiled.load()
+
 from .apply import compute as compute
 from .engine import backward as backward
 from .engine import grad as grad

@@ -37,7 +37,7 @@ def apply(prim: Primitive, *inputs: Any, **params: Any) -> Any:
     return run(prim, inputs, params)
 
 
-def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+def run(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any]) -> Any:
     """`apply` without hooks."""
     try:
         if len(inputs) == 2:
@@ -71,7 +71,7 @@ def run(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any
     return finish(prim, inputs, params, out)
 
 
-def finish(prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], out: Any) -> Any:
+def finish(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any], out: Any) -> Any:
     """Wrap what was computed, and record it if an input requires a gradient."""
     outs = out if prim.n_out != 1 else None
     first = out if outs is None else outs[0]

@@ -97,8 +97,8 @@ def backward(
         [node],
         [g],
         targets=targets,
-        retain_graph=create_graph if retain_graph is None else bool(retain_graph),
-        create_graph=create_graph,
+        retain_graph=bool(create_graph if retain_graph is None else retain_graph),
+        create_graph=bool(create_graph),
         deliver=_Receiver([g]),
     )
 
@@ -152,8 +152,8 @@ def grad(
         [node for node, _ in roots],
         [g for _, g in roots],
         targets=targets,
-        retain_graph=create_graph if retain_graph is None else bool(retain_graph),
-        create_graph=create_graph,
+        retain_graph=bool(create_graph if retain_graph is None else retain_graph),
+        create_graph=bool(create_graph),
         deliver=deliver,
     )
     if not allow_unused:

@@ -99,7 +99,6 @@ class _PoisonPrimitive:
 
 
 LEAF, PICK, POISON = _LeafPrimitive(), _PickPrimitive(), _PoisonPrimitive()
-_new = object.__new__
 
 
 def new_node(
@@ -112,7 +111,7 @@ def new_node(
     level: int,
 ) -> Node:
     """A node made now."""
-    node = _new(Node)
+    node = Node()
     node.prim = prim
     node.params = params
     node.parents = parents
@@ -182,7 +181,7 @@ def record(
         saved = inputs
     else:
         saved = tuple([x if i in saves else None for i, x in enumerate(inputs)])
-    node = _new(Node)
+    node = Node()
     node.prim = prim
     node.params = params
     node.parents = parents
@@ -313,6 +312,12 @@ def _input_gradients(
     if prim.fused is not None and not state.recording:
         grads = prim.fused(g, y, needs, *xs, **params)
     elif type(rules) is tuple:
+        if len(rules) == 2 and len(xs) == 2 and not params:  # most of a backward pass
+            (first, second), (x0, x1) = rules, xs
+            return (
+                first(g, y, x0, x1) if needs[0] and first is not None else None,
+                second(g, y, x0, x1) if needs[1] and second is not None else None,
+            )
         return [
             rule(g, y, *xs, **params) if need and rule is not None else None
             for rule, need in zip(rules, needs, strict=True)
@@ -399,6 +404,7 @@ def backward(
     """
     at: dict[Node, Any] = {}  # what has arrived at each node so far
     sums: set[Node] = set()  # where that is a sum made here
+    g: Any
     for root, g in zip(roots, gradients, strict=True):
         at[root] = g if root not in at else _algebra.add(at[root], g)
     order = _reachable(roots)

@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StaleValueError
+from .native import mypyc_attr
 from .state import state, tick
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _UNRECORDED: Place = ("code under no_grad", 0)
 
 def user_place() -> Place:
     """File and line of the innermost frame outside gpudl."""
-    frame = sys._getframe(1)
+    frame = sys._getframe()  # compiled functions have no frames, and this one is passed over
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gpudl."):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
@@ -65,10 +66,11 @@ class Alias:
         self.time = tick()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Variable:
     """An array with a place on the tape. `Tensor` is its public form."""
 
-    __slots__ = ("__weakref__", "_alias", "_node", "data")
+    __slots__ = ("_alias", "_node", "data")
 
     data: Any
     _node: Node | None
@@ -87,14 +89,14 @@ class Variable:
         return self.data.ndim  # type: ignore[no-any-return]
 
 
-_new = object.__new__
 _class: type[Variable] = Variable
+_new: Any = Variable.__new__
 
 
 def set_result_class(cls: type[Variable]) -> None:
     """Make `cls` the class of every result: called once, by the floor of the public tensor."""
-    global _class
-    _class = cls
+    global _class, _new
+    _class, _new = cls, cls.__new__
 
 
 def result_class() -> type[Variable]:
@@ -104,7 +106,7 @@ def result_class() -> type[Variable]:
 
 def make(data: Any, node: Node | None = None) -> Any:
     """A variable of the public class over `data`."""
-    variable = _new(_class)
+    variable: Variable = _new(_class)
     variable.data = data
     variable._node = node
     variable._alias = None
