@@ -34,6 +34,7 @@ COMMON = (
     "-fno-strict-aliasing",
     "-Wall",
     "-Wextra",
+    "-Wno-unknown-pragmas",  # unroll, for NVRTC
 )
 RUNTIME = (*COMMON, "-O2")
 FAST = ("-O2", "-fno-omit-frame-pointer")
