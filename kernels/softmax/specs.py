@@ -232,7 +232,7 @@ CROSS_ENTROPY_BWD = KernelSpec(
     name="cross_entropy_bwd",
     source="softmax/cross_entropy.cu",
     template="cross_entropy_bwd<{T}, {LANES}, {PER}, {VEC}>",
-    signature="PPPqdPqiE",
+    signature="PPPPqdPqiE",
     geometry=tiled,
     variants=tile_variants(),
     cases=_slope_cases(long=False),
