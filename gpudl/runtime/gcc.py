@@ -34,6 +34,7 @@ COMMON = (
     "-fno-strict-aliasing",
     "-Wall",
     "-Wextra",
+    "-Wno-unknown-pragmas",  # unroll, for NVRTC
 )
 RUNTIME = (*COMMON, "-O2")
 FAST = ("-O2", "-fno-omit-frame-pointer")
@@ -167,7 +168,7 @@ def build_library(spec: KernelSpec, checked: bool) -> Path:
             names = [f"runtime{i}.o" for i in range(len(objects))]
             for file, image in zip(names, objects, strict=True):
                 (folder / file).write_bytes(image)
-            link = ["-shared", "-Wl,-Bsymbolic", "unit.o", *names, "-ldl", "-pthread"]
+            link = ["-shared", "-Wl,-Bsymbolic", "unit.o", *names, "-ldl", "-lrt", "-pthread"]
             log += gcc.run([*link, "-o", "out.so"], folder, spec.name)
             return _with_log((folder / "out.so").read_bytes(), log)
 

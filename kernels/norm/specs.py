@@ -235,7 +235,7 @@ LAYER_NORM_FWD_LONG = KernelSpec(
     geometry=one_row,
     variants=LONG_VARIANTS,
     cases=tuple(_layer_norm_case(*row, far, "wb") for row in _LONG_ROWS),
-    registers=48,
+    registers=64,
     shared=384,
 )
 LAYER_NORM_BWD = KernelSpec(
@@ -257,8 +257,8 @@ LAYER_NORM_BWD_LONG = KernelSpec(
     geometry=one_row,
     variants=LONG_VARIANTS,
     cases=tuple(_layer_norm_bwd_case(*row) for row in _LONG_ROWS),
-    registers=48,
-    shared=128,
+    registers=64,
+    shared=256,
 )
 # Several chunks of rows, and columns with and without vectors.
 _PARAMETERS = (

@@ -21,7 +21,7 @@ struct CopyTo {
 
 // Many small tensors in one launch.
 template <class T>
-__global__ void __launch_bounds__(kSpanThreads)
+__global__ void __launch_bounds__(kSpanThreads, 4)
 gather_flat(T* __restrict__ g, Sources<T> sources) {
     const int segment = own_segment(sources.at);
     const CopyTo<T> copy{sources.from[segment] - sources.at.start[segment], g};

@@ -150,7 +150,7 @@ SUMSQ_SPANS = KernelSpec(
     geometry=spans,
     variants=_REAL,
     cases=_SUMS,
-    registers=40,
+    registers=64,
     shared=64,
 )
 SUMSQ_TOTAL = KernelSpec(

@@ -35,7 +35,7 @@ softmax_fwd(const T* __restrict__ x, T* __restrict__ y, int64_t rows, int32_t co
 }
 
 template <class T, int VEC>
-__global__ void __launch_bounds__(kLongThreads)
+__global__ void __launch_bounds__(kLongThreads, 2)
 softmax_fwd_long(const T* __restrict__ x, T* __restrict__ y, int64_t cols, int32_t logarithm) {
     __shared__ Online<T> scratch[kLongThreads / 32];
     const T* from = x + int64_t(blockIdx.x) * cols;

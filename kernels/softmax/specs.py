@@ -181,7 +181,7 @@ SOFTMAX_FWD_LONG = KernelSpec(
     geometry=one_row,
     variants=LONG_VARIANTS,
     cases=_forward_cases(long=True),
-    registers=48,
+    registers=64,
     shared=256,
 )
 SOFTMAX_BWD = KernelSpec(
@@ -203,7 +203,7 @@ SOFTMAX_BWD_LONG = KernelSpec(
     geometry=one_row,
     variants=LONG_VARIANTS,
     cases=_backward_cases(long=True),
-    registers=48,
+    registers=64,
     shared=128,
 )
 CROSS_ENTROPY_FWD = KernelSpec(
@@ -215,7 +215,7 @@ CROSS_ENTROPY_FWD = KernelSpec(
     variants=tile_variants(),
     cases=_loss_cases(long=False),
     registers=128,
-    shared=64,
+    shared=96,
 )
 CROSS_ENTROPY_FWD_LONG = KernelSpec(
     name="cross_entropy_fwd_long",
@@ -247,7 +247,7 @@ CROSS_ENTROPY_BWD_LONG = KernelSpec(
     geometry=one_row,
     variants=LONG_VARIANTS,
     cases=_slope_cases(long=True),
-    registers=48,
+    registers=64,
     shared=256,
 )
 

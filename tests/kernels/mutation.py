@@ -14,6 +14,7 @@ from typing import Any
 import gpudl as gd
 from gpudl.errors import CompileError, GpudlError, MissingDependencyError
 from gpudl.runtime import Case, KernelSpec, emulated, gcc, replaced
+from gpudl.runtime.sources import include_folder
 from gpudl.testing.kernel_cases import ORDERS, recover, run_case
 
 SECONDS = 5.0  # after which a mutant that hangs is stopped
@@ -21,8 +22,8 @@ SECONDS = 5.0  # after which a mutant that hangs is stopped
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """A patch of the source of `spec`, or of another `file` of its folder: the occurrence `nth` of
-    `old` becomes `new`."""
+    """A patch of the source of `spec`, or of another `file` of its folder or (`gpudl/...`) of the
+    device headers: the occurrence `nth` of `old` becomes `new`."""
 
     spec: str
     kind: str
@@ -33,6 +34,12 @@ class Mutant:
 
     def __str__(self) -> str:
         return f"{self.spec}-{self.kind}-{' '.join(self.old.split())[:40]}-{self.nth}"
+
+    def original(self, spec: KernelSpec) -> Path:
+        """The file that is patched."""
+        if self.file is not None and "/" in self.file:
+            return include_folder() / self.file
+        return spec.path.parent / (self.file or spec.path.name)
 
     def apply(self, text: str) -> str:
         """The patched text. Raises `ValueError` if there is no such occurrence."""
@@ -55,8 +62,11 @@ def patched(spec: KernelSpec, mutant: Mutant) -> Iterator[KernelSpec]:
         for path in own.iterdir():
             if path.suffix in (".cu", ".cuh"):
                 shutil.copy(path, target)
-        file = target / (mutant.file or spec.path.name)
-        file.write_text(mutant.apply(file.read_text()))
+        original = mutant.original(spec)
+        shared = original.parent != own
+        file = folder / original.relative_to(include_folder()) if shared else target / original.name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(mutant.apply(original.read_text()))
         yield dataclasses.replace(spec, folder=folder)
 
 

@@ -2,13 +2,6 @@
 #pragma once
 #include "hooks.h"
 
-#if defined(GPUDL_EMU_CHECKED)
-// The access itself must not reach the instrumentation, which would take it for an ordinary one.
-#define EMU_UNCHECKED __attribute__((no_sanitize("thread"), noinline))
-#else
-#define EMU_UNCHECKED EMU_INLINE
-#endif
-
 template <class T>
 EMU_UNCHECKED T emu_raw_load(const T* p) {
   return *p;

@@ -5,9 +5,9 @@
 //                              GPUDL_INSTANCE("key", (softmax_fwd<float>))       one line a variant
 //   2. g++ -c unit.cpp with UNIT_FLAGS, and once per compiler every *.cpp of this folder with RUNTIME_FLAGS.
 //      The runtime's objects serve fast and checked libraries alike.
-//   3. g++ -shared -Wl,-Bsymbolic unit.o <runtime objects> -ldl -pthread -o library.so
+//   3. g++ -shared -Wl,-Bsymbolic unit.o <runtime objects> -ldl -lrt -pthread -o library.so
 //
-// COMMON         -std=c++17 -fPIC -fvisibility=hidden -g1 -ffp-contract=off -fno-math-errno -fno-strict-aliasing -Wall -Wextra
+// COMMON         -std=c++17 -fPIC -fvisibility=hidden -g1 -ffp-contract=off -fno-math-errno -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas
 // RUNTIME_FLAGS  COMMON -O2                             (never sanitised; -DGPUDL_EMU_UCONTEXT for the portable fibers)
 // UNIT_FLAGS     COMMON -x c++ -DGPUDL_EMULATED -I kernels -I kernels/include -I gpudl/runtime/emulator
 //                -march=native (optional; then the CPU belongs into the cache key)

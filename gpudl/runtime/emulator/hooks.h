@@ -5,6 +5,12 @@
 #include <cstdint>
 
 #define EMU_INLINE inline __attribute__((always_inline))
+#if defined(GPUDL_EMU_CHECKED)
+// For accesses that must not reach the instrumentation, which would take them for ordinary ones of the kernel.
+#define EMU_UNCHECKED __attribute__((no_sanitize("thread"), noinline)) inline
+#else
+#define EMU_UNCHECKED EMU_INLINE
+#endif
 
 struct uint3 {
   unsigned x, y, z;

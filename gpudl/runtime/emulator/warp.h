@@ -8,10 +8,15 @@ EMU_INLINE void __syncwarp(unsigned mask = 0xffffffffu) { emu_syncwarp(mask); }
 EMU_INLINE unsigned __activemask() { return emu_activemask(); }
 
 template <class T>
-EMU_INLINE T emu_lane_value(const EmuExchange* exchange, int lane) {
+EMU_UNCHECKED T emu_lane_value(const EmuExchange* exchange, int lane) {
   T value;
   __builtin_memcpy(&value, exchange->slot[lane], sizeof value);
   return value;
+}
+EMU_UNCHECKED unsigned emu_lanes(const EmuExchange* exchange) { return exchange->lanes; }
+template <class T>
+EMU_INLINE bool emu_same(const T& a, const T& b) {
+  return !__builtin_memcmp(&a, &b, sizeof a);
 }
 
 template <class T>
@@ -19,7 +24,7 @@ EMU_INLINE T emu_shuffle(unsigned mask, T value, int source, const char* name) {
   static_assert(sizeof(T) <= EmuExchange::kSlot, "a slot holds it");
   const EmuExchange* exchange = emu_exchange(mask, &value, sizeof value, nullptr, name);
   // CUDA leaves this value undefined.
-  if (!(exchange->lanes >> source & 1u)) emu_absent_lane(name, source);
+  if (!(emu_lanes(exchange) >> source & 1u)) emu_absent_lane(name, source);
   return emu_lane_value<T>(exchange, source);
 }
 
@@ -49,7 +54,7 @@ EMU_INLINE unsigned __ballot_sync(unsigned mask, int predicate) {
   const EmuExchange* exchange = emu_exchange(mask, &predicate, sizeof predicate, nullptr, "__ballot_sync");
   unsigned votes = 0;
   for (int lane = 0; lane < 32; lane++)
-    if (exchange->lanes >> lane & 1u && emu_lane_value<int>(exchange, lane) != 0) votes |= 1u << lane;
+    if (emu_lanes(exchange) >> lane & 1u && emu_lane_value<int>(exchange, lane) != 0) votes |= 1u << lane;
   return votes;
 }
 EMU_INLINE int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
@@ -60,7 +65,7 @@ EMU_INLINE unsigned __match_any_sync(unsigned mask, T value) {
   const EmuExchange* exchange = emu_exchange(mask, &value, sizeof value, nullptr, "__match_any_sync");
   unsigned equal = 0;
   for (int lane = 0; lane < 32; lane++)
-    if (exchange->lanes >> lane & 1u && !std::memcmp(exchange->slot[lane], &value, sizeof value)) equal |= 1u << lane;
+    if (emu_lanes(exchange) >> lane & 1u && emu_same(emu_lane_value<T>(exchange, lane), value)) equal |= 1u << lane;
   return equal;
 }
 template <class T>
@@ -68,9 +73,9 @@ EMU_INLINE unsigned __match_all_sync(unsigned mask, T value, int* all) {
   const EmuExchange* exchange = emu_exchange(mask, &value, sizeof value, nullptr, "__match_all_sync");
   bool same = true;
   for (int lane = 0; lane < 32; lane++)
-    same &= !(exchange->lanes >> lane & 1u) || !std::memcmp(exchange->slot[lane], &value, sizeof value);
+    same &= !(emu_lanes(exchange) >> lane & 1u) || emu_same(emu_lane_value<T>(exchange, lane), value);
   *all = same;
-  return same ? exchange->lanes : 0;
+  return same ? emu_lanes(exchange) : 0;
 }
 
 template <class T, class F>
@@ -80,7 +85,7 @@ EMU_INLINE T emu_reduce(unsigned mask, T value, F combine, const char* name) {
   bool first = true;
   T total = value;
   for (int lane = 0; lane < 32; lane++) {
-    if (!(exchange->lanes >> lane & 1u)) continue;
+    if (!(emu_lanes(exchange) >> lane & 1u)) continue;
     T other = emu_lane_value<T>(exchange, lane);
     total = first ? other : combine(total, other);
     first = false;
