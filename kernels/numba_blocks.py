@@ -2,9 +2,9 @@
 
 Plain Python, compiled with the loops that call it. The right operand is packed in panels of
 `WIDTH` columns, [panel][depth][WIDTH], the left one in rows; rows and depth are filled with zeros
-to a multiple of `HEIGHT` and `STEP`. With a constant distance between rows, and slices that start at the row,
-LLVM sees that the inner loop vectorises without tests. Every element is summed in the order of the
-depth, whatever block it lies in, so the split into tasks does not change a bit.
+to a multiple of `HEIGHT` and `STEP`. With a constant distance between rows, and slices that start
+at the row, LLVM sees that the inner loop vectorises without tests. Every element is summed in the
+order of the depth, whatever block it lies in, so the split into tasks does not change a bit.
 """
 
 from __future__ import annotations

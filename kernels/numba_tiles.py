@@ -72,9 +72,7 @@ def activate(x: Any, kind: int, number: Any) -> Any:
 
 
 def slope(x: Any, kind: int, number: Any) -> Any:
-    """The derivative of the activation `kind` at x; of relu, from its result."""
-    if kind == RELU:
-        return number(0) if x <= number(0) else number(1)
+    """The derivative of silu or gelu at x."""
     x = cut(x, number)
     one = number(1)
     if kind == SILU:

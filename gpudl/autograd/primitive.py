@@ -177,11 +177,11 @@ class Primitive:
         reference = self.reference(device)
         library = device.xp.__name__
         kernel = self.kernel_on(device)
+        if settings.kernels == "numba":
+            kernel = self._twin_or(kernel, device)
         if settings.kernels == "library" or (kernel is None and self.kernel is None):
             notice("library", self.name, lambda: f"computed by {library} on {device}")
             return reference
-        if settings.kernels == "numba":
-            kernel = self._twin_or(kernel, device)
 
         def run(*arrays: Any, **params: Any) -> Any:
             out: Any = NotImplemented
@@ -205,6 +205,8 @@ class Primitive:
         """The Numba twin where there is one, `kernel` for what it does not take."""
         twin = self.twin_on(device)
         if twin is None:
+            if kernel is None:
+                return None
             notice("twin", self.name, lambda: f"no Numba twin on {device}, computed as without")
             return kernel
 

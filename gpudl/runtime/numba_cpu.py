@@ -3,9 +3,7 @@
     scale = Compiled(_scale, "i i R1 W1")      # at import: costs nothing
     scale(x.dtype)(0, x.size, x, out)          # compiles for the dtype, or loads from the cache
 
-Signatures are explicit, so that nothing else is ever compiled, whatever the layout of an operand:
-`i` is an integer, `f` a number of the kernel's dtype, and arrays are a letter and the number of
-axes: `R` read, C order; `W` written, C order; `A` read, any strides; `I` integers, read, C order.
+`numba_signature.py` explains the words of a signature.
 
 Sums keep their order (no fast-math), except that a product and a sum may be one operation.
 """
@@ -27,6 +25,7 @@ from ..errors import missing
 from ..notices import notice
 from ..settings import settings
 from . import numba_threads
+from .numba_signature import types_of
 from .python_source import bound, callees, fingerprint
 
 DType = np.dtype[Any]
@@ -47,7 +46,7 @@ def require_numba(op: str) -> None:
 
 @contextmanager
 def cached_in(folder: Path) -> Iterator[None]:
-    """Inside the block, functions that are given to Numba with `cache=True` are kept in `folder`."""
+    """Inside the block, functions that Numba compiles with `cache=True` are kept in `folder`."""
     import numba
 
     with _lock:
@@ -73,11 +72,11 @@ class Compiled:
     """
 
     def __init__(self, function: FunctionType, signature: str, **given: Any) -> None:
-        self.function, self.signature, self.given = function, signature.split(), given
+        self.function, self.signature, self.given = function, signature, given
         self._made: dict[DType, Any] = {}
 
     def __repr__(self) -> str:
-        return f"<compiled {self.function.__name__}({' '.join(self.signature)})>"
+        return f"<compiled {self.function.__name__}({self.signature})>"
 
     def __call__(self, dtype: DType) -> Any:
         """The compiled function for arrays of `dtype`."""
@@ -90,7 +89,7 @@ class Compiled:
         return made
 
     def run(self, dtype: DType, tasks: int, *args: Any) -> None:
-        """Call it as `function(begin, end, *args)` for all of `range(tasks)`, on several threads."""
+        """Call `function(begin, end, *args)` for all of `range(tasks)`, on several threads."""
         compiled = self(dtype)
         numba_threads.run(lambda begin, end: compiled(begin, end, *args), tasks)
 
@@ -100,7 +99,7 @@ class Compiled:
 
         start = time.perf_counter()
         folder = cache_folder(self.function, self.given)
-        types = [_type(numba, word, dtype) for word in self.signature]
+        types = types_of(self.signature, dtype)
         with cached_in(folder):
             made = numba.njit(numba.void(*types), cache=True, **OPTIONS)(self._bound(numba))
         if not made.stats.cache_hits:
@@ -126,16 +125,3 @@ class Compiled:
             return done[function]
 
         return bound(self.function, {**self.given, **compiled_callees(self.function)})
-
-
-def _type(numba: Any, word: str, dtype: DType) -> Any:
-    """Numba's type for a word of a signature."""
-    if word == "i":
-        return numba.int64
-    element = numba.from_dtype(dtype)
-    if word == "f":
-        return element
-    if word[0] == "I":
-        element = numba.int64
-    layout = "A" if word[0] == "A" else "C"
-    return numba.types.Array(element, int(word[1:]), layout, readonly=word[0] != "W")

@@ -29,7 +29,10 @@ from .passes import Pass, Problem
 
 Pairs = tuple[tuple[int, int], ...]
 
-FEW_TASKS, CHUNK_ROWS = 16, 1024  # fewer blocks of a weight's gradient are split into chunks of rows
+FEW_TASKS, CHUNK_ROWS = (
+    16,
+    1024,
+)  # fewer blocks of a weight's gradient are split into chunks of rows
 
 _pack = Compiled(pack_panels, "i i A4 I1 W1 i i")
 _convolve = Compiled(loops.convolve, "i i R1 R1 W1 I1 I2 i i i i")

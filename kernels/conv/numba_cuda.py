@@ -10,10 +10,11 @@ import math
 from typing import Any
 
 from gpudl import devices
-from gpudl.runtime.numba_cuda import CudaKernel, cuda, integer
+from gpudl.runtime.numba_cuda import CudaKernel, cuda
 from gpudl.shapes import windows
 
-from ..layout import takes
+from ..gpu import channels_first, empty_channels_last, takes
+from ..numba_copy import BLOCK, blocks, contiguous, packed_pixels
 from ..numba_tiles import EACH, SIDE, THREADS, TILE, add_tile
 from .numba_loops import EXTENT, STEPS, place, result_pixel
 from .passes import Pass, Problem
@@ -21,6 +22,7 @@ from .passes import Pass, Problem
 Array = Any  # a cupy.ndarray or an EmulatedArray
 Pairs = tuple[tuple[int, int], ...]
 CHUNK_ROWS, MOST_CHUNKS = 4096, 16  # rows that a block of the weight's gradient adds up
+MOST_DEEP = 65535  # blocks that a grid has on its third axis
 
 
 def read(
@@ -126,7 +128,7 @@ def weigh(
 
 
 def add_chunks(partial: Any, out: Any) -> None:
-    """`out` (O, taps, read): the chunks of `partial` (chunks, groups, taps * read, made), in order."""
+    """`out` (O, taps, read): chunks of `partial` (chunks, groups, taps * read, made), in order."""
     chunks, made = partial.shape[0], partial.shape[3]
     taps, used = out.shape[1], out.shape[2]
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
@@ -137,7 +139,13 @@ def add_chunks(partial: Any, out: Any) -> None:
         out[output, tap, channel] = total
 
 
-_convolve, _weigh, _add_chunks = map(CudaKernel, (convolve, weigh, add_chunks))
+_convolve = CudaKernel(convolve, "A5 A4 W2 I1 I2 I1 i")
+_weigh = CudaKernel(weigh, "A5 R2 W4 I1 I2 i i")
+_add_chunks = CudaKernel(add_chunks, "R4 W3")
+
+
+def _takes(*arrays: Array, groups: int) -> bool:
+    return takes(*arrays) and 3 <= arrays[0].ndim <= 5 and groups <= MOST_DEEP
 
 
 def _pixels(x: Array) -> Array:
@@ -146,23 +154,13 @@ def _pixels(x: Array) -> Array:
     return last.reshape(x.shape[0], *([1] * (5 - x.ndim)), *last.shape[1:])
 
 
-def _by_tap(w: Array, groups: int) -> Array | None:
-    """The view (groups, taps, read, made) of w (O, C / groups, *K); None if its axes lie apart."""
-    if not w.flags.c_contiguous:
-        last = w.transpose(0, *range(2, w.ndim), 1)
-        if not last.flags.c_contiguous:
-            return None
-        return last.reshape(groups, w.shape[0] // groups, -1, w.shape[1]).transpose(0, 2, 3, 1)
-    taps = math.prod(w.shape[2:])
-    by_group = w.reshape(groups, w.shape[0] // groups, w.shape[1], taps)
-    return by_group.transpose(0, 3, 2, 1)
-
-
-def _last(x: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """A new (N, C, *S) array in channels-last memory, and its (pixels, C) view."""
-    last = devices.of(x).empty((shape[0], *shape[2:], shape[1]), x.dtype)
-    logical = last.transpose(0, len(shape) - 1, *range(1, len(shape) - 1))
-    return logical, last.reshape(-1, shape[1])
+def _by_tap(w: Array, groups: int) -> Array:
+    """w (O, C / groups, *K) as (groups, taps, read, made)."""
+    made, used, taps = w.shape[0] // groups, w.shape[1], math.prod(w.shape[2:])
+    last = w.transpose(0, *range(2, w.ndim), 1)
+    if last.flags.c_contiguous:  # as convolutions keep their weights
+        return last.reshape(groups, made, taps, used).transpose(0, 2, 3, 1)
+    return contiguous(w).reshape(groups, made, used, taps).transpose(0, 3, 2, 1)
 
 
 def _run(step: Pass, source: Array, weight: Array, out: Array) -> None:
@@ -172,7 +170,7 @@ def _run(step: Pass, source: Array, weight: Array, out: Array) -> None:
     device = devices.of(source)
     plan = [device.from_host(x, copy=True) for x in (step.geometry, step.offsets, step.taps)]
     grid = (-(-step.rows // TILE), -(-made // TILE), groups)
-    _convolve.launch(grid, (SIDE, SIDE), source, weight, out, *plan, integer(step.rows))
+    _convolve.launch(grid, (SIDE, SIDE), source, weight, out, *plan, step.rows)
 
 
 def conv(
@@ -185,16 +183,15 @@ def conv(
     groups: int,
 ) -> Any:
     """(N, O, *S') in channels-last memory."""
-    if not takes(x, w) or not 3 <= x.ndim <= 5:
+    if not _takes(x, w, groups=groups):
         return NotImplemented
     axes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
     shape = (x.shape[0], w.shape[0], *(windows("conv", *axis) for axis in axes))
-    weight = _by_tap(w, groups)
-    if weight is None or not (x.size and w.size and math.prod(shape)):
+    if not (x.size and w.size and math.prod(shape)):
         return NotImplemented
     problem = Problem.of(x.shape, shape, w.shape[2:], stride, padding, dilation, groups)
-    y, out = _last(x, shape)
-    _run(problem.forward(), _pixels(x), weight, out)
+    y, last = empty_channels_last(x, shape, x.dtype)
+    _run(problem.forward(), _pixels(x), _by_tap(w, groups), last.reshape(-1, shape[1]))
     return y
 
 
@@ -209,16 +206,13 @@ def conv_dgrad(
     groups: int,
 ) -> Any:
     """The gradient with respect to x: (N, C, *S) in channels-last memory."""
-    if not takes(g, w) or not 3 <= g.ndim <= 5:
-        return NotImplemented
-    weight = _by_tap(w, groups)
-    if weight is None or not (g.size and w.size and math.prod(x_shape)):
+    if not _takes(g, w, groups=groups) or not (g.size and w.size and math.prod(x_shape)):
         return NotImplemented
     problem = Problem.of(x_shape, g.shape, w.shape[2:], stride, padding, dilation, groups)
-    gx, out = _last(g, tuple(x_shape))
-    source, weight = _pixels(g), weight.transpose(0, 1, 3, 2)
+    gx, last = empty_channels_last(g, tuple(x_shape), g.dtype)
+    weight = _by_tap(w, groups).transpose(0, 1, 3, 2)
     for step in problem.backward():
-        _run(step, source, weight, out)
+        _run(step, _pixels(g), weight, last.reshape(-1, x_shape[1]))
     return gx
 
 
@@ -233,23 +227,20 @@ def conv_wgrad(
     groups: int,
 ) -> Any:
     """The gradient with respect to w: (O, C / groups, *K), OHWI in memory."""
-    if not takes(g, x) or not 3 <= g.ndim <= 5:
+    if not _takes(g, x, groups=groups) or not (g.size and x.size and math.prod(w_shape)):
         return NotImplemented
-    last = g.transpose(0, *range(2, g.ndim), 1)
-    if not last.flags.c_contiguous or not (g.size and x.size and math.prod(w_shape)):
-        return NotImplemented  # flattening would copy
     device, (outputs, used, *kernel) = devices.of(x), w_shape
     taps, made = math.prod(kernel), outputs // groups
     problem = Problem.of(x.shape, g.shape, kernel, stride, padding, dilation, groups)
     step = problem.forward()
-    chunks = min(MOST_CHUNKS, -(-step.rows // CHUNK_ROWS))
+    chunks = min(MOST_CHUNKS, -(-step.rows // CHUNK_ROWS), MOST_DEEP // groups)
     partial = device.empty((chunks, groups, taps * used, made), g.dtype)
     plan = [device.from_host(array, copy=True) for array in (step.geometry, step.offsets)]
     grid = (-(-(taps * used) // TILE), -(-made // TILE), groups * chunks)
-    sizes = (integer(step.rows), integer(-(-step.rows // chunks)))
-    ups = last.reshape(-1, outputs)
+    sizes = (step.rows, -(-step.rows // chunks))
+    ups = packed_pixels(g).reshape(-1, outputs)
     _weigh.launch(grid, (SIDE, SIDE), _pixels(x), ups, partial, *plan, *sizes)
     out = device.empty((outputs, *kernel, used), g.dtype)
     flat = out.reshape(outputs, taps, used)
-    _add_chunks.launch(-(-flat.size // THREADS), THREADS, partial, flat)
-    return out.transpose(0, len(w_shape) - 1, *range(1, len(w_shape) - 1))
+    _add_chunks.launch(blocks(flat.size), BLOCK, partial, flat)
+    return channels_first(out)

@@ -6,8 +6,6 @@ import math
 from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from gpudl import devices
 from gpudl.devices.layout import axis_order
 from gpudl.runtime.numba_cpu import Compiled

@@ -7,13 +7,14 @@ from typing import Any
 
 from gpudl import devices
 from gpudl.devices.layout import axis_order
-from gpudl.runtime.numba_cuda import CudaKernel, cuda, integer
+from gpudl.runtime.numba_cuda import CudaKernel, cuda
 
-from ..layout import channels_last, takes
-from ..numba_tiles import ACTIVATIONS, activate, slope
+from ..gpu import channels_last, takes
+from ..numba_copy import AXES, BLOCK, blocks, contiguous
+from ..numba_tiles import ACTIVATIONS, RELU, activate, slope
 
 Array = Any  # a cupy.ndarray or an EmulatedArray
-BLOCK, MOST_BLOCKS = 256, 4096
+Order = tuple[int, ...] | None  # axes from the slowest to the fastest; None: in C order
 
 
 def forward(x: Any, y: Any, activation: int) -> None:
@@ -24,11 +25,13 @@ def forward(x: Any, y: Any, activation: int) -> None:
 
 
 def backward(g: Any, x: Any, out: Any, activation: int) -> None:
-    """out = g times the derivative of the activation at x, flat; 0 where the derivative is."""
+    """out = g times the derivative of the activation at x, flat; for relu x is its result."""
     number = out.dtype.type
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        factor = slope(x[i], activation, number)
-        out[i] = number(0) if factor == number(0) else g[i] * factor
+        if activation == RELU:
+            out[i] = number(0) if x[i] <= number(0) else g[i]
+        else:
+            out[i] = g[i] * slope(x[i], activation, number)
 
 
 def bias_forward(x: Any, bias: Any, y: Any, inner: int, activation: int) -> None:
@@ -38,54 +41,48 @@ def bias_forward(x: Any, bias: Any, y: Any, inner: int, activation: int) -> None
         y[i] = activate(x[i] + bias[i // inner % bias.size], activation, number)
 
 
-_forward, _backward, _bias_forward = map(CudaKernel, (forward, backward, bias_forward))
+_forward = CudaKernel(forward, "R1 W1 i")
+_backward = CudaKernel(backward, "R1 R1 W1 i")
+_bias_forward = CudaKernel(bias_forward, "R1 R1 W1 i i")
 
 
-def _flat(x: Array) -> tuple[Array, tuple[int, ...] | None] | None:
-    """`x` as a vector in memory order, and its axes from slowest to fastest; None if it has gaps."""
-    if x.flags.c_contiguous:
-        return x.reshape(-1), None
-    order = axis_order(x)
-    return None if order is None else (x.transpose(order).reshape(-1), order)
+def _order(x: Array) -> Order:
+    """The memory order of `x`; C order if it has gaps."""
+    return None if x.flags.c_contiguous else axis_order(x)
 
 
-def _grid(size: int) -> int:
-    return min(-(-size // BLOCK), MOST_BLOCKS)
+def _flat(x: Array, order: Order) -> Array:
+    """`x` as a vector in an order of its axes."""
+    return contiguous(x if order is None else x.transpose(order)).reshape(-1)
+
+
+def _shaped(flat: Array, shape: tuple[int, ...], order: Order) -> Array:
+    """A vector in an order of the axes as an array."""
+    if order is None:
+        return flat.reshape(shape)
+    back = sorted(range(len(shape)), key=lambda axis: order[axis])
+    return flat.reshape(tuple(shape[axis] for axis in order)).transpose(back)
 
 
 def _unary(x: Array, activation: str) -> Any:
-    flat = _flat(x) if takes(x) else None
-    if flat is None:
+    if not takes(x) or x.ndim > AXES:
         return NotImplemented
-    values, order = flat
+    order = _order(x)
     y = devices.of(x).empty((x.size,), x.dtype)
     if x.size:
-        kind = integer(ACTIVATIONS[activation])
-        _forward.launch(_grid(x.size), BLOCK, values, y, kind)
-    return _shaped(y, x, order)
-
-
-def _shaped(flat: Array, x: Array, order: tuple[int, ...] | None) -> Array:
-    """A vector in the memory order of `x`, in its shape."""
-    if order is None:
-        return flat.reshape(x.shape)
-    back = sorted(range(x.ndim), key=lambda axis: order[axis])
-    return flat.reshape(tuple(x.shape[axis] for axis in order)).transpose(back)
+        _forward.launch(blocks(x.size), BLOCK, _flat(x, order), y, ACTIVATIONS[activation])
+    return _shaped(y, x.shape, order)
 
 
 def _binary(g: Array, x: Array, activation: str) -> Any:
-    if not takes(g, x) or g.shape != x.shape or g.strides != x.strides:
+    if not takes(g, x) or g.shape != x.shape or x.ndim > AXES:
         return NotImplemented
-    flat = _flat(x)
-    if flat is None:
-        return NotImplemented
-    values, order = flat
-    ups = g.reshape(-1) if order is None else g.transpose(order).reshape(-1)
+    order = _order(x)
     out = devices.of(x).empty((x.size,), x.dtype)
     if x.size:
-        kind = integer(ACTIVATIONS[activation])
-        _backward.launch(_grid(x.size), BLOCK, ups, values, out, kind)
-    return _shaped(out, x, order)
+        operands = (_flat(g, order), _flat(x, order), out)
+        _backward.launch(blocks(x.size), BLOCK, *operands, ACTIVATIONS[activation])
+    return _shaped(out, x.shape, order)
 
 
 def relu(x: Array) -> Any:
@@ -130,15 +127,12 @@ def silu_bwd(g: Array, x: Array) -> Any:
 
 def bias_add(x: Array, b: Array, activation: str = "none") -> Any:
     """activation(x (N, C, *S) + b (C,) along axis 1), in the layout of x."""
-    if x.ndim < 2 or b.shape != x.shape[1:2] or not takes(x, b):
+    if not 2 <= x.ndim <= AXES or b.shape != x.shape[1:2] or not takes(x, b):
         return NotImplemented
     last = channels_last(x).flags.c_contiguous
-    if not (last or x.flags.c_contiguous):
-        return NotImplemented
     order = (0, *range(2, x.ndim), 1) if last else None
-    values = (x.transpose(order) if last else x).reshape(-1)
     y = devices.of(x).empty((x.size,), x.dtype)
     if x.size:
-        numbers = (integer(1 if last else math.prod(x.shape[2:])), integer(ACTIVATIONS[activation]))
-        _bias_forward.launch(_grid(x.size), BLOCK, values, b, y, *numbers)
-    return _shaped(y, x, order)
+        numbers = (1 if last else math.prod(x.shape[2:]), ACTIVATIONS[activation])
+        _bias_forward.launch(blocks(x.size), BLOCK, _flat(x, order), contiguous(b), y, *numbers)
+    return _shaped(y, x.shape, order)

@@ -17,7 +17,7 @@ ONE_TAP = np.zeros(1, np.int64)
 
 
 def _multiply(begin: int, end: int, a: Any, packed: Any, bias: Any, out: Any, parts: int) -> None:
-    """Tasks [begin, end) of out = a @ b + bias: a block of rows, one of `parts` ranges of panels."""
+    """Tasks [begin, end) of a @ b + bias: a block of rows, one of `parts` ranges of panels."""
     total, inner = a.shape
     columns = out.shape[1]
     depth = rounded(inner, STEP)

@@ -8,23 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl import devices
-from gpudl.runtime.numba_cuda import CudaKernel, cuda, integer
+from gpudl.runtime.numba_cuda import CudaKernel, cuda
 
-from ..layout import takes
+from ..gpu import takes
+from ..numba_copy import AXES, contiguous
 from ..numba_tiles import ACTIVATIONS, EACH, SIDE, THREADS, TILE, activate, add_tile
 
 Array = Any  # a cupy.ndarray or an EmulatedArray
 
 
 def multiply(a: Any, b: Any, bias: Any, out: Any, biased: int, activation: int) -> None:
-    """out = activation(a @ b + bias): a block makes a tile, the depth goes through shared memory."""
+    """out = activation(a @ b + bias): a tile a block, the depth goes through shared memory."""
     left = cuda.shared.array((SIDE, TILE), out.dtype)
     right = cuda.shared.array((SIDE, TILE), out.dtype)
     sums = cuda.local.array((EACH, EACH), out.dtype)
     number = out.dtype.type
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
     thread = ty * SIDE + tx
-    row0, column0 = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
+    row0, column0 = cuda.blockIdx.x * TILE, cuda.blockIdx.y * TILE
     rows, depth = a.shape
     columns = b.shape[1]
     for i in range(EACH):
@@ -51,7 +52,7 @@ def multiply(a: Any, b: Any, bias: Any, out: Any, biased: int, activation: int) 
                 out[row, column] = activate(value, activation, number)
 
 
-_multiply = CudaKernel(multiply)
+_multiply = CudaKernel(multiply, "A2 A2 R1 W2 i i")
 
 
 def product(a: Array, b: Array, bias: Array | None = None, activation: str = "none") -> Array:
@@ -62,10 +63,10 @@ def product(a: Array, b: Array, bias: Array | None = None, activation: str = "no
     M, N = a.shape[0], b.shape[1]
     out = devices.of(a).empty((M, N), a.dtype)
     if M and N:
-        grid = (-(-N // TILE), -(-M // TILE))
+        grid = (-(-M // TILE), -(-N // TILE))
         # A kernel has no optional arrays: without a bias a row of the result stands in.
-        offset = out[0] if bias is None else bias
-        numbers = (integer(bias is not None), integer(ACTIVATIONS[activation]))
+        offset = out[0] if bias is None else contiguous(bias)
+        numbers = (int(bias is not None), ACTIVATIONS[activation])
         _multiply.launch(grid, (SIDE, SIDE), a, b, offset, out, *numbers)
     return out
 
@@ -83,8 +84,8 @@ def linear(x: Array, w: Array, *bias: Array) -> Any:
         return NotImplemented
     if bias and bias[0].shape != w.shape[:1]:
         return NotImplemented
-    if x.ndim != 2 and not (x.flags.c_contiguous and x.size):
-        return NotImplemented  # flattening would copy
-    flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    if x.ndim != 2 and (x.ndim > AXES or not x.shape[-1]):
+        return NotImplemented
+    flat = x if x.ndim == 2 else contiguous(x).reshape(-1, x.shape[-1])
     out = product(flat, w.T, *bias)
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], w.shape[0])

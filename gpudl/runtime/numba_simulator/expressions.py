@@ -7,74 +7,30 @@ the other lanes go on. Expressions without a wait stay as they are, apart from t
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
+from .plain import Plain
+from .scope import Scope
+from .syntax import Statements, assign, name
 from .vocabulary import unsupported
 
-Statements = list[ast.stmt]
-
-
-def name(identifier: str) -> ast.Name:
-    """A name that is read."""
-    return ast.Name(identifier, ast.Load())
-
-
-def assign(target: str, value: ast.expr) -> ast.stmt:
-    """target = value."""
-    return ast.Assign([ast.Name(target, ast.Store())], value)
-
-
-def parsed(text: str) -> Statements:
-    """Statements from their text."""
-    return ast.parse(text).body
-
-
-class Owner(Protocol):
-    """The translation that the expressions belong to."""
-
-    def waits(self, node: ast.AST) -> bool:
-        """Whether a thread waits inside `node`."""
-        ...
-
-    def plain(self, node: ast.expr) -> ast.expr:
-        """An expression without a wait, in the words of the generated code."""
-        ...
-
-    def call(self, node: ast.Call, args: list[ast.expr]) -> ast.expr:
-        """A call in which nobody waits, of arguments that are taken already."""
-        ...
-
-    def waiting_call(self, node: ast.Call, out: Statements) -> ast.expr:
-        """A call at which, or in which, a thread waits."""
-        ...
-
-    def is_waiting_call(self, node: ast.Call) -> bool:
-        """Whether the wait is in the call itself, not only in its arguments."""
-        ...
-
-    def temporary(self) -> str:
-        """A new name."""
-        ...
+# What becomes of a call at which a thread waits: statements go to the list, the result is returned.
+WaitingCall = Callable[[ast.Call, Statements], ast.expr]
 
 
 class Expressions:
-    """Takes expressions apart; statements go to `out`, what is left is returned."""
+    """Takes expressions of a scope apart; statements go to `out`, what is left is returned."""
 
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
+    def __init__(self, scope: Scope, waiting_call: WaitingCall) -> None:
+        self.scope, self.waiting_call = scope, waiting_call
+        self.plain = Plain(scope)
 
     def take(self, node: ast.expr, out: Statements) -> ast.expr:
         """`node` as an expression without a wait."""
-        owner = self.owner
-        if not owner.waits(node):
-            return owner.plain(node)
+        if not self.scope.waits(node):
+            return self.plain.translated(node)
         if isinstance(node, ast.Call):
-            if owner.is_waiting_call(node):
-                return owner.waiting_call(node, out)
-            if node.keywords:
-                raise unsupported("keyword arguments beside a warp operation", node.lineno)
-            return owner.call(node, self.operands(node.args, out))
+            return self._call(node, out)
         if isinstance(node, ast.BinOp):
             left, right = self.operands([node.left, node.right], out)
             return ast.BinOp(left, node.op, right)
@@ -94,11 +50,11 @@ class Expressions:
             return self._choice(node, out)
         if isinstance(node, ast.BoolOp):
             return self._logic(node, out)
-        raise unsupported(f"a warp operation or barrier inside {type(node).__name__}", node.lineno)
+        raise unsupported(f"a wait inside {type(node).__name__}", node.lineno)
 
     def operands(self, nodes: Sequence[ast.expr], out: Statements) -> list[ast.expr]:
         """Operands in the order of evaluation: those before a wait are kept in names."""
-        later = [any(map(self.owner.waits, nodes[i + 1 :])) for i in range(len(nodes))]
+        later = [any(map(self.scope.waits, nodes[i + 1 :])) for i in range(len(nodes))]
         return [
             self.kept(node, out) if wait else self.take(node, out)
             for node, wait in zip(nodes, later, strict=True)
@@ -109,12 +65,19 @@ class Expressions:
         value = self.take(node, out)
         if isinstance(value, (ast.Constant, ast.Name, ast.Slice)):
             return value
-        temporary = self.owner.temporary()
+        temporary = self.scope.module.temporary()
         out.append(assign(temporary, value))
         return name(temporary)
 
+    def _call(self, node: ast.Call, out: Statements) -> ast.expr:
+        if self.scope.waits_at(node):
+            return self.waiting_call(node, out)
+        if node.keywords:
+            raise unsupported("keyword arguments beside a wait", node.lineno)
+        return self.plain.call(node, self.operands(node.args, out))
+
     def _choice(self, node: ast.IfExp, out: Statements) -> ast.expr:
-        result = self.owner.temporary()
+        result = self.scope.module.temporary()
         test = self.take(node.test, out)
         branches: list[Statements] = []
         for value in (node.body, node.orelse):
@@ -126,7 +89,7 @@ class Expressions:
 
     def _logic(self, node: ast.BoolOp, out: Statements) -> ast.expr:
         """`and` and `or` with their short cuts: the rest is evaluated in a branch."""
-        result = self.owner.temporary()
+        result = self.scope.module.temporary()
         body = out
         for i, value in enumerate(node.values):
             body.append(assign(result, self.take(value, body)))

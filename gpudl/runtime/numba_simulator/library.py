@@ -1,21 +1,18 @@
-"""What generated generators call: atomics, lanes of a warp, local arrays, bits. Needs Numba.
-
-`lanes` has a row for what each thread of the block gives (GIVEN), the mask it names (MASK), what
-all gave when the operation happened (SEEN), and who took part (PRESENT).
+"""What generated code calls: lanes of a warp, atomics, local arrays, bits. It is imported with it,
+since it needs Numba. `layout.py` describes `lanes`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
-GIVEN, MASK, SEEN, PRESENT = range(4)
-WARP = 32
+from .layout import PRESENT, SEEN, WARP
+
 compiled = numba.njit(boundscheck=True, error_model="numpy")
 
 
@@ -291,12 +288,10 @@ def poison_in_kernel(array: Any) -> Any:
 
 @overload(poison_in_kernel)
 def _poison_in_kernel(array: Any) -> Any:
-    if isinstance(array.dtype, types.Float):
-        value: Any = np.dtype(array.dtype.name).type(np.nan)
-    elif isinstance(array.dtype, types.Integer):
-        value = np.array([0x7D] * 8, np.uint8).view(array.dtype.name)[0]
-    else:
-        value = True
+    dtype = np.dtype(array.dtype.name)
+    value: Any = np.frombuffer(b"\x7d" * dtype.itemsize, dtype)[0]
+    if dtype.kind in "fc":
+        value = dtype.type(np.nan)
 
     def fill(array: Any) -> None:
         array.fill(value)
@@ -358,21 +353,44 @@ def ffs(x: Any) -> int:
 
 
 @compiled
-def brev(x: Any) -> Any:
+def reversed_bits(x: Any) -> int:
     out = np.int64(0)
     for position in range(width(x)):
         out |= bit(x, position) << (width(x) - 1 - position)
     return out
 
 
-@compiled
-def fma(a: Any, b: Any, c: Any) -> Any:
-    return a * b + c
+def brev(x: Any) -> Any:
+    """The bits of an integer from the last to the first, in compiled code."""
+    raise NotImplementedError
+
+
+@overload(brev)
+def _brev(x: Any) -> Any:
+    unsigned = np.uint64 if x.bitwidth == 64 else np.uint32
+
+    def reverse(x: Any) -> Any:
+        return unsigned(reversed_bits(x))
+
+    return reverse
+
+
+@intrinsic
+def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once."""
+    real = typingctx.unify_types(a, b, c)
+    if not isinstance(real, types.Float):
+        real = types.float64
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return real(real, real, real), emit
 
 
 @compiled
 def cbrt(x: Any) -> Any:
-    return math.copysign(abs(x) ** (1 / 3), x)
+    return np.cbrt(x)
 
 
 @compiled

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, EmulatorError
-from .translate import Site
+from .body import END, POLL
+from .layout import GIVEN, MASK, PRESENT, SEEN, WARP
+from .module import Site, line_of
 
-GIVEN, MASK, SEEN, PRESENT = range(4)  # rows of the lanes, as library.py has them
-WARP = 32
-RUNNING, EXITED = -1, 0  # states of a thread; a positive one is the number of its site
+# States of a thread are what it yielded last; a positive one is the number of its site.
+RUNNING, EXITED = POLL, END
+PATIENCE = 30_000_000  # steps of threads that poll, while nothing else happens: about ten seconds
 
 Order = Callable[[int], Sequence[int]]  # a permutation of range(n)
-Raise = Callable[[str, str, int, int], EmulatorError]  # kind, message, thread, line
+Raise = Callable[[str, str, int, int], EmulatorError]  # kind, message, thread, place or 0
 
 
 def order_of(name: str) -> Order:
@@ -57,67 +59,71 @@ class Block:
         self.warps = [
             range(first, min(first + WARP, len(threads))) for first in range(0, len(threads), WARP)
         ]
+        self.warps_meet = any(site.kind == "warp" for site in sites)
 
     def run(self) -> None:
         """Run all threads to their end. Raises `EmulatorError`."""
-        while True:
+        polled = 0
+        while any(self.states):
+            arrived = False
             for w in self.order(len(self.warps)):
-                self._run_warp(self.warps[w])
-            if not any(self.states):
-                return
-            self._open_barrier()
+                arrived |= self._run_warp(self.warps[w])
+            if RUNNING in self.states:
+                polled = 0 if arrived else polled + self.states.count(RUNNING)
+                if polled > PATIENCE:
+                    raise self._deadlock()
+            elif any(self.states):
+                self._open_barrier()
+                polled = 0
 
-    def _run_warp(self, warp: range) -> None:
-        """Run a warp until all its lanes have exited or wait for the block."""
+    def _run_warp(self, warp: range) -> bool:
+        """Run a warp until all lanes have exited, wait, or poll; whether one got to a wait or its
+        end.
+        """
+        arrived = False
         for i in self.order(len(warp)):
             if self.states[warp[i]] == RUNNING:
                 self._step(warp[i])
-        while self._release(warp):
-            pass
+                arrived |= self.states[warp[i]] != RUNNING
+        while self.warps_meet and self._release(warp):
+            arrived = True
+        return arrived
 
     def _step(self, thread: int) -> None:
         """Run a thread to its next wait."""
         try:
             self.states[thread] = next(self.threads[thread])
+        except IndexError:
+            raise self.error("bounds", "an index is outside its array", thread, 0) from None
         except Exception as error:
-            raise self._failed(error, thread) from None
+            # A class that only the generated code imports: it needs Numba.
+            lane = type(error).__name__ == "LaneError"
+            text = str(error) if lane else f"{type(error).__name__}: {error}"
+            raise self.error("divergence" if lane else "exception", text, thread, 0) from None
 
-    def _failed(self, error: Exception, thread: int) -> EmulatorError:
-        if isinstance(error, IndexError):
-            return self.error("bounds", "an index is outside its array", thread, 0)
-        if type(error).__name__ == "LaneError":
-            return self.error("divergence", str(error), thread, 0)
-        return self.error("exception", f"{type(error).__name__}: {error}", thread, 0)
-
-    def _waits_for_warp(self, thread: int) -> bool:
-        state = self.states[thread]
-        return state > 0 and self.sites[state - 1].kind == "warp"
-
+    # ----- warps -----
     def _release(self, warp: range) -> bool:
-        """Run lanes on whose partners have all arrived; False if no lane waits for its warp."""
-        waiting = [thread for thread in warp if self._waits_for_warp(thread)]
-        if not waiting:
-            return False
+        """Run lanes on whose partners have all arrived; whether there were some."""
+        waiting = [t for t in warp if self.states[t] > 0 and self._site(t).kind == "warp"]
         released = False
-        while waiting:
-            thread = waiting[0]
-            group = self._group(thread, warp)
-            if all(self._together(thread, other) for other in group):
+        pending = waiting
+        while pending:
+            group = self._group(pending[0], warp)
+            if all(self._together(pending[0], other) for other in group):
                 self._exchange(group, warp)
                 released = True
-            waiting = [other for other in waiting if other not in group and other != thread]
-        if not released:
-            self._explain(next(t for t in warp if self._waits_for_warp(t)), warp)
-        return True
+            pending = [t for t in pending[1:] if t not in group]
+        if waiting and not released:
+            self._check_partners(waiting[0], warp)
+        return released
 
     def _group(self, thread: int, warp: range) -> list[int]:
-        """The threads that the mask of a waiting one names. Lanes that no block has do not count."""
+        """The threads that the mask of a waiting one names, as far as the block has them."""
         mask = int(self.lanes[MASK, thread])
         group = [other for other in warp if mask >> (other % WARP) & 1]
         if thread not in group:
-            raise self.error(
-                "divergence", f"the mask {mask:#x} leaves the calling lane out", thread, 0
-            )
+            text = f"the mask {mask:#x} leaves the calling lane out"
+            raise self.error("divergence", text, thread, self._site(thread).place)
         return group
 
     def _together(self, thread: int, other: int) -> bool:
@@ -134,38 +140,45 @@ class Block:
         for i in self.order(len(group)):
             self._step(group[i])
 
-    def _explain(self, thread: int, warp: range) -> None:
-        """Raise for a lane whose partners never come."""
-        site = self.sites[self.states[thread] - 1]
+    def _check_partners(self, thread: int, warp: range) -> None:
+        """Raise for a lane whose partners never come; one that polls may come."""
+        site = self._site(thread)
         for other in self._group(thread, warp):
-            if self.states[other] == EXITED:
-                text = f"{site.operation} names lane {other % WARP}, which has exited"
-                raise self.error("exited", text, thread, site.line)
-            if not self._together(thread, other):
-                there = self.sites[self.states[other] - 1]
-                text = (
-                    f"{site.operation} names lane {other % WARP}, which waits at {there.operation} "
-                    f"in line {there.line}, or with another mask"
-                )
-                raise self.error("divergence", text, thread, site.line)
+            if self._together(thread, other) or self.states[other] == RUNNING:
+                continue
+            what = "has exited"
+            if self.states[other] != EXITED:
+                what = f"waits at {self._described(other)}, or with another mask"
+            text = f"{site.operation} names lane {other % WARP}, which {what}"
+            raise self.error("divergence", text, thread, site.place)
 
+    # ----- the block -----
     def _open_barrier(self) -> None:
         """All threads wait for the block, or have exited: go on if that is the same barrier."""
-        waiting = [thread for thread, state in enumerate(self.states) if state != EXITED]
-        first = waiting[0]
-        site = self.sites[self.states[first] - 1]
-        if len(waiting) < len(self.states):
-            gone = self.states.index(EXITED)
-            text = f"{site.operation}, while thread {gone} of the block has exited"
-            raise self.error("exited", text, first, site.line)
-        for thread in waiting:
-            if self.states[thread] != self.states[first]:
-                there = self.sites[self.states[thread] - 1]
-                text = (
-                    f"thread {first} waits at {site.operation} in line {site.line}, "
-                    f"thread {thread} at {there.operation} in line {there.line}"
-                )
-                raise self.error("divergence", text, first, site.line)
+        first = next(t for t, state in enumerate(self.states) if state != EXITED)
+        for thread, state in enumerate(self.states):
+            if state == self.states[first]:
+                continue
+            what = "has exited" if state == EXITED else f"waits at {self._described(thread)}"
+            text = f"thread {first} waits at {self._described(first)}, thread {thread} {what}"
+            raise self.error("divergence", text, first, self._site(first).place)
         self.lanes[SEEN] = self.lanes[GIVEN]
         self.lanes[PRESENT] = 1
         self.states = [RUNNING] * len(self.states)
+
+    def _deadlock(self) -> EmulatorError:
+        thread = self.states.index(RUNNING)
+        self._step(thread)  # so that the place is where this thread polls
+        waiting = len(self.states) - self.states.count(RUNNING) - self.states.count(EXITED)
+        text = (
+            f"{self.states.count(RUNNING)} threads poll memory that nobody changes, {waiting} wait "
+            "for them; the blocks of a grid run one after the other here"
+        )
+        return self.error("deadlock", text, thread, 0)
+
+    def _site(self, thread: int) -> Site:
+        return self.sites[self.states[thread] - 1]
+
+    def _described(self, thread: int) -> str:
+        site = self._site(thread)
+        return f"{site.operation} in line {line_of(site.place)}"

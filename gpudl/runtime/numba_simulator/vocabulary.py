@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from ...errors import NotSupportedError
 from ..python_source import Function
@@ -21,7 +21,20 @@ ATOMICS = ("add", "sub", "min", "max", "nanmin", "nanmax", "and_", "or_", "xor",
 ATOMICS += ("exch", "cas", "compare_and_swap")
 FENCES = ("threadfence", "threadfence_block", "threadfence_system", "nanosleep")
 MATH = ("popc", "clz", "ffs", "brev", "fma", "cbrt", "selp")
-ALL_LANES = 0xFFFFFFFF
+INDICES = ("threadIdx", "blockIdx", "blockDim", "gridDim")
+
+
+class Vocabulary:
+    """What stands for `numba.cuda` in the text of a kernel; it has a meaning there only."""
+
+    def __getattr__(self, word: str) -> NoReturn:
+        if word.startswith("__"):
+            raise AttributeError(word)
+        raise NotSupportedError(
+            f"cuda.{word}",
+            "has a meaning inside a kernel only",
+            remedy="launch the kernel, or call this function from one",
+        )
 
 
 def unsupported(what: str, line: int, remedy: str | None = None) -> NotSupportedError:
@@ -36,9 +49,15 @@ def unsupported(what: str, line: int, remedy: str | None = None) -> NotSupported
 class Words:
     """What expressions of a function mean in the vocabulary: "threadIdx.x", "shfl_xor_sync", ..."""
 
-    def __init__(self, roots: frozenset[str]) -> None:
-        self.roots = roots  # global names of numba.cuda
-        self.aliases: dict[str, str] = {}  # local names of parts of it
+    def __init__(self, roots: frozenset[str], body: list[ast.stmt]) -> None:
+        self.roots = roots  # names of numba.cuda
+        self.aliases: dict[str, str] = {}  # local names of parts of it, as after t = cuda.threadIdx
+        for statement in body:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                    target, word = node.targets[0], self.meaning(node.value)
+                    if isinstance(target, ast.Name) and word is not None and not is_index(word):
+                        self.aliases[target.id] = word
 
     def meaning(self, node: ast.AST) -> str | None:
         """The dotted name inside numba.cuda, or None."""
@@ -49,26 +68,24 @@ class Words:
             return None if inner is None else f"{inner}.{node.attr}".lstrip(".")
         return None
 
-    def collect(self, body: list[ast.stmt]) -> None:
-        """Learn assignments such as `tid = cuda.threadIdx`, names that stand for words."""
-        for statement in body:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Assign) and len(node.targets) == 1:
-                    target, word = node.targets[0], self.meaning(node.value)
-                    if isinstance(target, ast.Name) and word is not None and not is_index(word):
-                        self.aliases[target.id] = word
-
     def called(self, node: ast.AST) -> str | None:
         """The word that a call calls."""
         return self.meaning(node.func) if isinstance(node, ast.Call) else None
+
+    def polls(self, loop: ast.While) -> bool:
+        """Whether a loop may wait for what another thread writes: its end may depend on memory."""
+        endless = isinstance(loop.test, ast.Constant)
+        tests = [node.test for node in ast.walk(loop) if isinstance(node, ast.If) and endless]
+        reads = (node for test in [loop.test, *tests] for node in ast.walk(test))
+        if any(isinstance(node, ast.Subscript) for node in reads):
+            return True
+        return any((self.called(node) or "").startswith("atomic.") for node in ast.walk(loop))
 
 
 def is_index(word: str) -> bool:
     """Whether a word is a number: threadIdx.x and its like."""
     name, _, axis = word.partition(".")
-    if name in ("threadIdx", "blockIdx", "blockDim", "gridDim"):
-        return axis in ("x", "y", "z")
-    return name in ("laneid", "warpsize")
+    return axis in ("x", "y", "z") if name in INDICES else word in ("laneid", "warpsize")
 
 
 def waits(word: str | None) -> bool:
@@ -76,12 +93,13 @@ def waits(word: str | None) -> bool:
     return word in BLOCK or word in WARP
 
 
-def roots_of(used: Mapping[str, Any], vocabulary: object) -> frozenset[str]:
-    """The names among the globals of a kernel that mean numba.cuda."""
+def roots_of(values: Mapping[str, Any]) -> frozenset[str]:
+    """The names among those that a kernel has from around it that mean numba.cuda."""
     return frozenset(
         name
-        for name, value in used.items()
-        if value is vocabulary or (isinstance(value, ModuleType) and value.__name__ == "numba.cuda")
+        for name, value in values.items()
+        if isinstance(value, Vocabulary)
+        or (isinstance(value, ModuleType) and value.__name__ == "numba.cuda")
     )
 
 
