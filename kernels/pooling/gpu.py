@@ -1,6 +1,6 @@
 """Pooling on the GPU (`pooling.cu`): x (N, C, *S), one to three spatial axes.
 
-As in `cpu.py`, an index is flat over *S, and -1 stands for a window that lies wholly in the padding.
+As in `cpu.py`, an index is flat over *S, and -1 stands for a window wholly in the padding.
 """
 
 from __future__ import annotations

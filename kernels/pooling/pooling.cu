@@ -37,10 +37,6 @@ max_pool(const T* __restrict__ x, T* __restrict__ y, int64_t* __restrict__ index
     for (int k = 0; k < VEC; ++k) index[int64_t(i) * VEC + k] = at[k];
 }
 
-constexpr int kLanes = 32;    // columns of a block: channels of one or more images
-constexpr int kBands = 8;     // warps, each of which owns a band of pixels
-constexpr int kOutputs = 32;  // outputs in shared memory at a time
-
 // gx (N, pixels, C) = g (N, outs, C) added up at index; -1 adds nothing. A warp owns `band` pixels of 32 columns, so no two
 // threads write one element. All warps of a block pass over all outputs in order, which are read once, through shared
 // memory, and only where some of them lie in the bands of the block. Bandwidth: 12 bytes an output read (blocks of other

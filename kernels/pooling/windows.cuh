@@ -6,6 +6,11 @@ namespace gd {
 
 constexpr int kPoolThreads = 256;
 
+// Of max_pool_bwd.
+constexpr int kLanes = 32;    // columns of a block: channels of one or more images
+constexpr int kBands = 8;     // warps, each of which owns a band of pixels
+constexpr int kOutputs = 32;  // outputs in shared memory at a time
+
 // The shape of a pooling, missing axes filled with 1 from the left. kernels/pooling/gpu.py packs the same bytes.
 struct Pool {
     int32_t in[3], out[3], kernel[3], stride[3], dilation[3], low[3], high[3];
