@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
+    "reduce": ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"),
     "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd", "running_stats"),
     "softmax": (
         "softmax",

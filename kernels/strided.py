@@ -120,6 +120,11 @@ def _pack(axes: tuple[Axis, ...], base: Strides, vector: int) -> Piece:
     return Piece(layout, size)
 
 
+def piece(axes: tuple[Axis, ...]) -> Piece:
+    """One launch over all of `axes`, element by element."""
+    return _pack(axes, (0,) * len(axes[0].strides), 1)
+
+
 def _pieces(axes: tuple[Axis, ...], base: Strides, vector: int) -> Iterator[Piece]:
     """`axes` in launches of fewer than 2**31 elements: the slowest is halved until they fit."""
     elements = 1
