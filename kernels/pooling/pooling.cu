@@ -7,7 +7,7 @@
 // The maxima of the windows and their places, flat over the pixels. The first maximum wins; a NaN wins over everything, the
 // first NaN over later ones. An empty window gives -inf and place -1.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 3)
 max_pool(const T* __restrict__ x, T* __restrict__ y, int64_t* __restrict__ index, Pool p, uint32_t size) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
@@ -85,7 +85,7 @@ max_pool_bwd(const T* __restrict__ g, const int64_t* __restrict__ index, T* __re
 
 // v (N, pixels, C) at index (N, outs, C); 0 where it is -1. `plane` is outs * C, `size` all of the result.
 template <class T>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 3)
 max_pool_gather(const T* __restrict__ v, const int64_t* __restrict__ index, T* __restrict__ y, uint32_t channels, uint32_t plane,
                 int64_t pixels, uint32_t size, ErrorSlot error) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
@@ -101,7 +101,7 @@ max_pool_gather(const T* __restrict__ v, const int64_t* __restrict__ index, T* _
 
 // The means of the windows; a window without elements gives 0.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 3)
 avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
@@ -129,7 +129,7 @@ avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int3
 
 // gx = g of each window shared out over its elements: a thread adds up the windows that one pixel lies in.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 3)
 avg_pool_bwd(const T* __restrict__ g, T* __restrict__ gx, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;

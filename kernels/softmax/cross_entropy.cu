@@ -116,12 +116,14 @@ cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
     top = group_reduce<LANES>(top, Largest{}, scratch[0]);
+    const bool known = row < rows && holds_digits(lse[row]);
+    if (known) top = lse[row];
     T sum = T(0);
 #pragma unroll
     for (int i = 0; i < PER; ++i) sum += tile.v[i] = exp_(tile.v[i] - top);
     sum = group_reduce<LANES>(sum, Sum{}, scratch[1]);
     if (row >= rows) return;
-    const T shift = lse[row], scale = holds_digits(shift) ? exp_(top - shift) : T(1) / sum;
+    const T scale = known ? T(1) : T(1) / sum;
     const LossSlope<T> slope(g, labels, row, cols, ignore_index, smoothing, Tile::lane() == 0, error);
 #pragma unroll
     for (int i = 0; i < PER; ++i) tile.v[i] = slope(tile.v[i] * scale, Tile::column(i));

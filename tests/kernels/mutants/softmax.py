@@ -69,5 +69,5 @@ MUTANTS = (
     barrier("cross_entropy_bwd_long", 1),
     Mutant("cross_entropy_bwd_long", "index", "column == label ?", "column == label + 1 ?"),
     Mutant("cross_entropy_bwd_long", "reduction", "scale = T(1) / all.sum;", "scale = T(1);"),
-    Mutant("cross_entropy_bwd_long", "bound", "shift <= T(8)", "shift <= T(800)"),
+    Mutant("cross_entropy_bwd_long", "bound", "lse <= T(8)", "lse <= T(800)"),
 )
