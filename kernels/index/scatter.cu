@@ -1,36 +1,7 @@
 // Adding into zeros, or writing into a copy, by indices: y (batch, size, inner) from g (batch, n, inner). Every element of y
 // has one thread, which takes what goes there in the order of the indices: nothing is sorted, no atomics are needed, and
 // the bits depend on the operands alone.
-#include <gpudl/rows.cuh>
-
-constexpr int kScatterThreads = 256;
-
-// The index of (b, i, c) lies at b * index_batch + i * index_step + c * index_inner.
-struct Scatter {
-    int64_t n, size, inner, index_batch, index_step, index_inner;
-};
-
-struct Add {
-    template <class T>
-    GD_DEVICE T operator()(T a, T b) const {
-        return a + b;
-    }
-};
-
-struct Put {  // the last one stays
-    template <class T>
-    GD_DEVICE T operator()(T, T b) const {
-        return b;
-    }
-};
-
-// The index counted from 0; out of range it is reported, and -1.
-GD_DEVICE int64_t target(int64_t index, int64_t size, const ErrorSlot& error) {
-    const int64_t at = index < 0 ? index + size : index;
-    if (at >= 0 && at < size) return at;
-    report(error, index, size);
-    return -1;
-}
+#include "target.cuh"
 
 // For few indices: a thread for each element of y looks at all of them. Bandwidth: y written once; the indices, and those
 // elements of g that are taken, read once.
@@ -48,9 +19,6 @@ scatter_few(const T* __restrict__ g, const I* __restrict__ index, const T* __res
     }
     y[o] = value;
 }
-
-constexpr int kHeld = 2048;  // elements of y that a block holds
-constexpr int kEach = 4;     // indices that a thread looks at in a turn
 
 // For many: a block holds kHeld / width destinations of `width` columns (a power of two), and passes over all indices. Those
 // of its destinations are listed in their order; then kScatterThreads / width groups of threads, one for every so many

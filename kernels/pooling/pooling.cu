@@ -129,7 +129,7 @@ avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int3
 
 // gx = g of each window shared out over its elements: a thread adds up the windows that one pixel lies in.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 4)
 avg_pool_bwd(const T* __restrict__ g, T* __restrict__ gx, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
