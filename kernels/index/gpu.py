@@ -165,8 +165,8 @@ def _scatter(
     variant = {"Op": name, "T": bits, "I": integer}
     numbers = struct.pack("=6q", n, size, inner, *steps)
     if n <= _FEW:
-        args = (g, index, base, y, numbers, y.size, _SITES[op])
-        launch(SCATTER_FEW, variant, args, size=y.size)
+        few = (g, index, base, y, numbers, y.size, _SITES[op])
+        launch(SCATTER_FEW, variant, few, size=y.size)
         return
     lines = steps[2] != 0  # each column has indices of its own
     width = 1 if lines else min(THREADS, 1 << (inner - 1).bit_length())
