@@ -46,7 +46,7 @@ def select(ndim: int, key: Key, arrays: tuple[Array, ...]) -> Selection | None:
     """The selection of a key whose arrays are replaced by holes; None for one where NumPy's order
     of the axes hangs on an Ellipsis of no axes."""
     rest = iter(arrays)
-    parts = [
+    parts: list[Any] = [
         next(rest) if part is not None and not isinstance(part, (slice, int, type(...))) else part
         for part in key
     ]

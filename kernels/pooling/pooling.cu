@@ -7,7 +7,7 @@
 // The maxima of the windows and their places, flat over the pixels. The first maximum wins; a NaN wins over everything, the
 // first NaN over later ones. An empty window gives -inf and place -1.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 4)
 max_pool(const T* __restrict__ x, T* __restrict__ y, int64_t* __restrict__ index, Pool p, uint32_t size) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
@@ -101,7 +101,7 @@ max_pool_gather(const T* __restrict__ v, const int64_t* __restrict__ index, T* _
 
 // The means of the windows; a window without elements gives 0.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 4)
 avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
