@@ -27,6 +27,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
+    "index": (
+        "getitem_advanced",
+        "take_along_axis",
+        "index_add",
+        "index_put",
+        "scatter_along_axis",
+    ),
     "reduce": ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"),
     "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd", "running_stats"),
     "softmax": (

@@ -120,9 +120,9 @@ def _pack(axes: tuple[Axis, ...], base: Strides, vector: int) -> Piece:
     return Piece(layout, size)
 
 
-def piece(axes: tuple[Axis, ...]) -> Piece:
-    """One launch over all of `axes`, element by element."""
-    return _pack(axes, (0,) * len(axes[0].strides), 1)
+def piece(axes: tuple[Axis, ...], vector: int = 1) -> Piece:
+    """One launch over all of `axes`, in packs of `vector`."""
+    return _pack(axes, (0,) * len(axes[0].strides), vector)
 
 
 def _pieces(axes: tuple[Axis, ...], base: Strides, vector: int) -> Iterator[Piece]:

@@ -244,12 +244,8 @@ def functions(family: str, kind: str) -> set[str]:
     return {name for name in named if not name.startswith("_")}
 
 
-FAMILIES = sorted(p.parent.name for p in (ROOT / "kernels").glob("*/cpu.py"))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", sorted(kernels.FAMILIES))
 def test_every_kernel_of_a_family_is_used(family):
-    assert functions(family, "cpu")
     made = functions(family, "cpu") | functions(family, "gpu")
     assert made == set(kernels.FAMILIES[family])
 
@@ -260,9 +256,10 @@ def test_every_optimizer_step_is_used():
         assert f'"{name}"' in text, f"no optimizer asks for the kernel {name}"
 
 
-def test_every_family_has_kernels():
-    gpu_only = {p.parent.name for p in (ROOT / "kernels").glob("*/gpu.py")}
-    assert set(kernels.FAMILIES) <= {*FAMILIES, *gpu_only}
+def test_every_folder_with_cpu_kernels_is_a_family():
+    """Not every family has them: NumPy gathers and reduces on the CPU."""
+    folders = {path.parent.name for path in (ROOT / "kernels").glob("*/cpu.py")}
+    assert folders <= set(kernels.FAMILIES)
 
 
 @pytest.mark.skipif(kernels.find("conv", "cpu") is None, reason="needs the C++ extension")

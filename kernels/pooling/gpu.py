@@ -92,7 +92,8 @@ def _reach(x_shape: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation
     """The largest number that a kernel makes of the numbers of an axis."""
     low, high = _pairs(padding)
     axes = zip(x_shape[2:], kernel, stride, low, high, dilation, strict=True)
-    return max(n + k * d + s + a + b for n, k, s, a, b, d in axes)
+    reach: int = max(n + k * d + s + a + b for n, k, s, a, b, d in axes)
+    return reach
 
 
 def max_pool(

@@ -40,6 +40,17 @@ GD_DEVICE int32_t divisor(const Pool& p, int axis, const Window& w, bool count_i
     return (end < border ? end : border) - w.start;
 }
 
+// The outputs of one axis whose windows, without dilation, hold the position `at`.
+struct Span {
+    int32_t first, last;
+};
+
+GD_DEVICE Span outputs_of(const Pool& p, int axis, int32_t at) {
+    const int32_t end = at + p.low[axis], begin = end - p.kernel[axis] + 1, s = p.stride[axis];
+    const int32_t last = end / s + 1;
+    return {begin > 0 ? (begin + s - 1) / s : 0, last < p.out[axis] ? last : p.out[axis]};
+}
+
 // Vector i of an array (N, *extent, packs): its image, spatial indices and place among the channels.
 struct Place {
     int64_t image;

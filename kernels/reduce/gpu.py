@@ -103,9 +103,9 @@ def _search(x: Array, axis: int, other: bool) -> Any:
     if out is not y:
         last = plan(out, (0,))
         assert last is not None  # two axes of fewer than 2**31 elements
-        args = (x, out, y, route.kept.layout, stride, route.splits)
+        second = (x, out, y, route.kept.layout, stride, route.splits)
         whole = last.undivided()
-        launch(SEARCH, variant, (*args, whole.team, y.size, int(other)), **whole.shapes)
+        launch(SEARCH, variant, (*second, whole.team, y.size, int(other)), **whole.shapes)
     return y
 
 

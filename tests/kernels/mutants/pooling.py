@@ -29,10 +29,10 @@ MUTANTS = (
     Mutant("max_pool_gather", "tail", "T value = T(0);", "T value = T(1);"),
     Mutant("avg_pool", "bound", "if (i >= size) return;", "if (i > size) return;", 2),
     Mutant("avg_pool", "index", "y + int64_t(i) * VEC, sum", "y + int64_t(i) * VEC + 1, sum"),
-    _windows("avg_pool", "tail", "end < border ? end : border", "end"),
+    _windows("avg_pool", "tail", "end < border ? end : border", "end < border + 2 ? end : border"),
     _windows("avg_pool", "index", "w.start >= 0 ? 0", "w.start >= -1 ? 0"),
     Mutant("avg_pool_bwd", "bound", "if (i >= size) return;", "if (i > size) return;", 3),
-    Mutant("avg_pool_bwd", "bound", "begin > 0 ?", "begin > 1 ?"),
-    Mutant("avg_pool_bwd", "tail", "< p.out[axis] ? end / s + 1", "<= p.out[axis] ? end / s + 2"),
+    _windows("avg_pool_bwd", "bound", "begin > 0 ?", "begin > 1 ?"),
+    _windows("avg_pool_bwd", "tail", "last < p.out[axis] ? last", "last <= p.out[axis] ? last + 1"),
     Mutant("avg_pool_bwd", "index", "(a * p.out[1] + b) *", "(a * p.out[0] + b) *"),
 )

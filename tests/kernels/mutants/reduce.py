@@ -14,7 +14,12 @@ MUTANTS = (
         "reduce", "bound", "i < last; i += team.down) value", "i <= last; i += team.down) value"
     ),
     Mutant("reduce", "tail", "return Value(1);", "return Value(0);", 0, OPERATIONS),
-    Mutant("reduce", "index", "y[blockIdx.y * results + at[1]]", "y[at[1]]"),
+    Mutant(
+        "reduce",
+        "index",
+        "y[blockIdx.y * results + at[1]]",
+        "y[blockIdx.y * (results + 1) + at[1]]",
+    ),
     Mutant("search", "barrier", "        __syncthreads();\n", "", 1),
     Mutant(
         "search",
@@ -23,5 +28,7 @@ MUTANTS = (
         "i <= last; i += team.down) {\n            const",
     ),
     Mutant("search", "tail", "tie ? a.index < b.index", "tie ? a.index > b.index", 0, OPERATIONS),
-    Mutant("search", "index", "from ? from[i * results + at[1]] : i", "i"),
+    Mutant(
+        "search", "index", "from ? from[i * results + at[1]] : i", "from ? from[i * results] : i"
+    ),
 )
