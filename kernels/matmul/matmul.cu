@@ -3,7 +3,7 @@
 
 namespace {
 
-constexpr int BATCH_AXES = 3;
+constexpr int BATCH_AXES = 4;
 
 // kernels/matmul/gpu.py packs the same bytes. Strides count elements. a_ld is the stride between rows of memory, of
 // the axis that does not lie side by side. Batches are numbered with the last axis fastest.
@@ -17,7 +17,6 @@ struct Product {
     int32_t tiles;  // of a matrix
     int32_t a_quads, b_quads, c_quads;  // whether its rows are aligned to 16 bytes
     int32_t activation;
-    int32_t unused;
 };
 
 // A matrix of which one axis lies side by side: A(m, k) or B(k, n), by its place i along the tile and by k.
@@ -50,11 +49,11 @@ private:
 
 // nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not.
 template <class T, class Tile, bool A_ALONG, bool B_ALONG>
-__global__ void __launch_bounds__(Tile::THREADS, 2)
+__global__ void __launch_bounds__(Tile::THREADS, RESIDENT<T>)
     matmul(const T* a, const T* b, const T* bias, T* c, Product p) {
     const int tile = blockIdx.x % p.tiles;
     const int64_t matrix = blockIdx.x / p.tiles;  // part * batches + batch: C's number
-    const int64_t batches = int64_t(p.batch[0]) * p.batch[1] * p.batch[2];
+    const int64_t batches = int64_t(p.batch[0]) * p.batch[1] * p.batch[2] * p.batch[3];
     const int part = matrix / batches;
     int64_t rest = matrix % batches;
 #pragma unroll

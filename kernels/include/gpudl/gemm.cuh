@@ -62,6 +62,10 @@ GD_DEVICE void copy_async_quad(T*, const T*, const T*) {}
 GD_DEVICE void copies_landed() {}
 #endif
 
+// Blocks of the largest tile that a multiprocessor should hold. Copies through registers leave no room for a second.
+template <class T>
+constexpr int RESIDENT = ASYNC<T> ? 2 : 1;
+
 // One thread's share in bringing slices of an operand, BK x EXTENT, to shared memory, where they lie k by k.
 //
 // ALONG: quads, a warp side by side in one k. Else single elements, a warp 8 of k by 4 places: whole sectors of

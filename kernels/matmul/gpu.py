@@ -1,0 +1,137 @@
+"""Matrix products on the GPU (`matmul.cu`): in any layout of which one axis of a matrix lies side
+by side, without copies; batches broadcast; bias and activation in the epilogue."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpudl.runtime import launch
+
+from ..gpu import Array, contiguous, ctype, empty, takes
+from ..strided import merged
+from .specs import ACTIVATIONS, MATMUL, SUM_PARTS, variant
+from .tiles import DEPTH, Tile, choose, split
+
+BATCH_AXES = 4  # of matmul.cu
+LIMIT = 2**31 - 2 * DEPTH  # of M, N and K, which are int32_t there
+WIDTH = 16  # bytes of the widest access
+
+
+@dataclass(frozen=True)
+class Side:
+    """An operand as the kernel reads it. `ld` is the stride of the axis that does not lie side by
+    side, `along` whether the one that does is that of C."""
+
+    array: Array
+    ld: int
+    along: bool
+    batch: tuple[int, ...]
+    quads: bool
+
+
+def _side(x: Array, own: int, shape: tuple[int, ...]) -> Side:
+    """`x` (..., matrix) with the axis `own` of C, -2 or -1, broadcast to the batch axes `shape`."""
+    depth = -3 - own
+    unit = x.itemsize
+
+    def beside(axis: int) -> bool:
+        return bool(x.strides[axis] == unit) or x.shape[axis] == 1
+
+    if any(s % unit for s in x.strides) or not (beside(own) or beside(depth)):
+        x = contiguous(x)
+    along = beside(own) and not (x.strides[depth] == unit and x.shape[depth] > 1)
+    other = depth if along else own
+    ld = x.strides[other] // unit if x.shape[other] > 1 else 0
+    missing = len(shape) - (x.ndim - 2)
+    strides = [
+        0 if n == 1 else stride // unit
+        for n, stride in zip(x.shape[:-2], x.strides[:-2], strict=True)
+    ]
+    batch = (0,) * missing + tuple(strides)
+    quads = x.data.ptr % WIDTH == 0 and all(s * unit % WIDTH == 0 for s in (ld, *batch))
+    return Side(x, ld, along, batch, quads)
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a C-ordered array, in elements."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def product(
+    a: Array,
+    b: Array,
+    bias: Array | None = None,
+    *,
+    activation: str = "none",
+    tile: Tile | None = None,
+) -> Any:
+    """activation(a (..., M, K) @ b (..., K, N) + bias (N,)), batch axes broadcast.
+
+    activation: "none", "relu", "gelu", "gelu_tanh" or "silu". `tile` is chosen by shape if None.
+    """
+    M, K, N = a.shape[-2], a.shape[-1], b.shape[-1]
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = empty(a, (*batch, M, N))
+    if not out.size:
+        return out
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
+        # One matrix with the rows of all batches.
+        a, M, batch = a.reshape(out.size // N, K), out.size // N, ()
+    left, right = _side(a, -2, batch), _side(b, -1, batch)
+    axes = merged(batch, (_strides(batch), left.batch, right.batch))
+    if len(axes) > BATCH_AXES or max(M, N, K) >= LIMIT:
+        return NotImplemented
+
+    batches = math.prod(batch)
+    tile = tile or choose(M, N, batches, a.itemsize)
+    tiles = tile.count(M, N)
+    chunk, parts = split(tiles * batches, K)
+    if tiles * batches * parts >= 2**31:
+        return NotImplemented
+    kind = ACTIVATIONS.index(activation)
+    to = out if parts == 1 else empty(out, (parts, *out.shape))
+    slow = [(0, 0, 1)] * (BATCH_AXES - len(axes))
+    fast = [(axis.strides[1], axis.strides[2], axis.extent) for axis in reversed(axes)]
+    a_batch, b_batch, extents = zip(*slow, *fast, strict=True)
+    ends = kind if parts == 1 else 0
+    layout = struct.pack(
+        f"<2q{2 * BATCH_AXES}q{BATCH_AXES}i10i",
+        *(left.ld, right.ld, *a_batch, *b_batch, *extents),
+        *(M, N, K, chunk, parts, tiles),
+        *(left.quads, right.quads, N * out.itemsize % WIDTH == 0, ends),
+    )
+    launch(
+        MATMUL,
+        variant(ctype(out.dtype), tile, left.along, right.along),
+        (left.array, right.array, bias if parts == 1 else None, to, layout),
+        tiles=tiles,
+        matrices=batches * parts,
+        threads=tile.threads,
+    )
+    if parts > 1:
+        args = (to, bias, out, out.size, parts, N, kind)
+        launch(SUM_PARTS, {"T": ctype(out.dtype)}, args, size=out.size)
+    return out
+
+
+def matmul(a: Array, b: Array) -> Any:
+    """(..., M, K) @ (..., K, N), batch axes broadcast."""
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2] or not takes(a, b):
+        return NotImplemented
+    return product(a, b)
+
+
+def linear(x: Array, w: Array, *bias: Array) -> Any:
+    """x (..., K) times the transpose of w (N, K), plus a bias (N,)."""
+    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1] or not takes(x, w, *bias):
+        return NotImplemented
+    if bias and bias[0].shape != w.shape[:1]:
+        return NotImplemented
+    rows = x if x.ndim > 1 else x[None]
+    out = product(rows, w.transpose(), *(contiguous(b) for b in bias))
+    return out if x.ndim > 1 or out is NotImplemented else out[0]

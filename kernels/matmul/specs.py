@@ -1,0 +1,139 @@
+"""The kernels of matrix products: a tiled product, and the sum over the parts of a split depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gpudl.runtime import Case, Geometry, KernelSpec, Operand
+
+from .tiles import LARGE, SMALL, Tile
+
+SUM_THREADS = 256
+ACTIVATIONS = ("none", "relu", "gelu", "gelu_tanh", "silu")  # in the order of gemm.cuh
+SIDES = ("false", "true")
+
+Host = np.ndarray[Any, Any]
+
+
+def variant(dtype: str, tile: Tile, a_along: bool, b_along: bool) -> Mapping[str, str]:
+    """Of `matmul`: whether m of A, and n of B, lie side by side, not k."""
+    return {"T": dtype, "TILE": tile.cpp, "A": SIDES[a_along], "B": SIDES[b_along]}
+
+
+def _tiled(*, tiles: int, matrices: int, threads: int) -> Geometry:
+    return Geometry(grid=(tiles * matrices, 1, 1), block=(threads, 1, 1))
+
+
+def _summed(*, size: int) -> Geometry:
+    return Geometry(grid=(-(-size // SUM_THREADS), 1, 1), block=(SUM_THREADS, 1, 1))
+
+
+def _product(
+    a: Host, b: Host, bias: Host | None = None, *, activation: str = "none", tile: Any = None
+) -> Host:
+    """What `product` should give, in float64."""
+    from gpudl import devices
+    from gpudl.autograd import rows
+
+    out = a @ b if bias is None else a @ b + bias
+    if activation == "none":
+        return out
+    if activation == "gelu_tanh":
+        inner = np.sqrt(2 / np.pi) * (out + 0.044715 * out**3)
+        return np.asarray(0.5 * out * (1 + np.tanh(inner)))
+    return np.asarray(rows()[activation].reference(devices.CPU)(out))
+
+
+def _pair(
+    a: tuple[int, ...], b: tuple[int, ...], dtype: str = "float32", layouts: str = "nn"
+) -> tuple[Operand, Operand]:
+    """Operands of a product, each as it is (n) or transposed in memory (t)."""
+    kinds = {"n": "dense", "t": "transposed"}
+    left, right = (kinds[side] for side in layouts)
+    return Operand(a, dtype, left), Operand(b, dtype, right)  # type: ignore[arg-type]
+
+
+_ALL_LAYOUTS = ("nn", "nt", "tn", "tt")
+_TILED_CASES = (
+    # The small tile: tails in every direction, whole quads, and single elements.
+    *[Case("matmul", _pair((37, 21), (21, 70), layouts=sides)) for sides in _ALL_LAYOUTS],
+    *[Case("matmul", _pair((68, 36), (36, 64), layouts=sides)) for sides in _ALL_LAYOUTS],
+    *[Case("matmul", _pair((33, 19), (19, 66), "float64", s)) for s in _ALL_LAYOUTS],
+    Case("matmul", _pair((1, 1), (1, 1))),
+    Case("matmul", _pair((0, 5), (5, 3))),
+    Case("matmul", _pair((5, 0), (0, 3))),
+    Case("matmul", _pair((37, 1), (1, 37))),
+    Case("matmul", (Operand((9, 8), layout="reversed"), Operand((8, 12), layout="strided"))),
+    Case("matmul", (Operand((9, 8), layout="broadcast"), Operand((8, 12)))),
+    # Batches, of which one side may be broadcast.
+    Case("matmul", _pair((3, 17, 20), (3, 20, 12))),
+    Case("matmul", _pair((2, 1, 5, 9), (3, 9, 8))),
+    Case("matmul", _pair((2, 3, 5, 9), (9, 8))),
+    # Split depth.
+    Case("matmul", _pair((1, 1128), (1128, 1))),
+    Case("matmul", _pair((1, 1128), (1128, 37), layouts="nt")),
+    # The large tile.
+    *[
+        Case("product", _pair((131, 21), (21, 132), layouts=sides), {"tile": LARGE}, _product)
+        for sides in _ALL_LAYOUTS
+    ],
+    # The epilogue.
+    Case("linear", (Operand((37, 20)), Operand((9, 20)), Operand((9,)))),
+    Case("linear", (Operand((2, 5, 20)), Operand((8, 20)))),
+    Case("linear", (Operand((20,)), Operand((8, 20)), Operand((8,)))),
+    Case("linear", (Operand((4, 6, 5), layout="transposed"), Operand((8, 5)), Operand((8,)))),
+    *[
+        Case(
+            "product",
+            (*_pair((6, 20), (20, 9), dtype), Operand((9,), dtype)),
+            {"activation": activation},
+            _product,
+        )
+        for activation in ACTIVATIONS
+        for dtype in ("float32", "float64")
+    ],
+)
+
+MATMUL = KernelSpec(
+    name="matmul",
+    source="matmul/matmul.cu",
+    template="matmul<{T}, {TILE}, {A}, {B}>",
+    signature="PPPPS",
+    geometry=_tiled,
+    variants=tuple(
+        variant(dtype, tile, a_along, b_along)
+        for dtype, tile in (("float", LARGE), ("float", SMALL), ("double", SMALL))
+        for a_along in (False, True)
+        for b_along in (False, True)
+    ),
+    cases=_TILED_CASES,
+    registers=168,
+    shared=34816,
+    sass={"LDS.128": 16, "BAR.SYNC*": 1},
+)
+
+SUM_PARTS = KernelSpec(
+    name="sum_parts",
+    source="matmul/matmul.cu",
+    template="sum_parts<{T}>",
+    signature="PPPqiii",
+    geometry=_summed,
+    variants=({"T": "float"}, {"T": "double"}),
+    cases=(
+        Case("matmul", _pair((1, 1128), (1128, 1))),
+        Case("matmul", _pair((3, 300), (300, 37), "float64")),
+        Case(
+            "product",
+            (*_pair((9, 200), (200, 37)), Operand((37,))),
+            {"activation": "gelu"},
+            _product,
+        ),
+    ),
+    registers=40,
+    sass={"LDG*": 2},
+)
+
+SPECS = (MATMUL, SUM_PARTS)
