@@ -112,6 +112,7 @@ def product(
         tiles=tiles,
         matrices=batches * parts,
         threads=tile.threads,
+        shared=tile.shared(out.itemsize),
     )
     if parts > 1:
         args = (to, bias, out, out.size, parts, N, kind)

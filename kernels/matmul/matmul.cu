@@ -49,7 +49,7 @@ private:
 
 // nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not.
 template <class T, class Tile, bool A_ALONG, bool B_ALONG>
-__global__ void __launch_bounds__(Tile::THREADS, RESIDENT<T>)
+__global__ void __launch_bounds__(Tile::THREADS)
     matmul(const T* a, const T* b, const T* bias, T* c, Product p) {
     const int tile = blockIdx.x % p.tiles;
     const int64_t matrix = blockIdx.x / p.tiles;  // part * batches + batch: C's number

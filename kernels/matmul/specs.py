@@ -23,8 +23,8 @@ def variant(dtype: str, tile: Tile, a_along: bool, b_along: bool) -> Mapping[str
     return {"T": dtype, "TILE": tile.cpp, "A": SIDES[a_along], "B": SIDES[b_along]}
 
 
-def _tiled(*, tiles: int, matrices: int, threads: int) -> Geometry:
-    return Geometry(grid=(tiles * matrices, 1, 1), block=(threads, 1, 1))
+def _tiled(*, tiles: int, matrices: int, threads: int, shared: int) -> Geometry:
+    return Geometry(grid=(tiles * matrices, 1, 1), block=(threads, 1, 1), shared=shared)
 
 
 def _summed(*, size: int) -> Geometry:
@@ -41,10 +41,9 @@ def _product(
     out = a @ b if bias is None else a @ b + bias
     if activation == "none":
         return out
-    if activation == "gelu_tanh":
-        inner = np.sqrt(2 / np.pi) * (out + 0.044715 * out**3)
-        return np.asarray(0.5 * out * (1 + np.tanh(inner)))
-    return np.asarray(rows()[activation].reference(devices.CPU)(out))
+    name, _, tanh = activation.partition("_")
+    params = {"approximate": tanh or "none"} if name == "gelu" else {}
+    return np.asarray(rows()[name].reference(devices.CPU)(out, **params))
 
 
 def _pair(
@@ -111,8 +110,8 @@ MATMUL = KernelSpec(
     ),
     cases=_TILED_CASES,
     registers=168,
-    shared=34816,
-    sass={"LDS.128": 16, "BAR.SYNC*": 1},
+    shared=SMALL.shared(8),
+    sass={"LDS*128*": 16, "BAR.SYNC*": 1},
 )
 
 SUM_PARTS = KernelSpec(

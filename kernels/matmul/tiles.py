@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEPTH = 16  # BK of gemm.cuh: steps of k in a slice
-BLOCKS = 264  # that fill a card of 132 multiprocessors with two blocks each
+BLOCKS = 264  # that fill a card: two on each of 132 multiprocessors
 LEAST_SLICES = 4  # of a part: fewer do not pay for the second pass
 MOST_PARTS = 64
 
@@ -32,23 +32,27 @@ class Tile:
         """Of a block."""
         return self.M // self.each_m * (self.N // self.each_n)
 
+    def shared(self, itemsize: int) -> int:
+        """Bytes of shared memory: two buffers of a slice of A and of B, rows padded by a quad."""
+        return 2 * DEPTH * (self.M + self.N + 8) * itemsize
+
     def count(self, M: int, N: int) -> int:
         """The tiles of an M x N matrix."""
         return -(-M // self.M) * -(-N // self.N)
 
 
-LARGE, SMALL = Tile(128, 128, 8, 8), Tile(64, 64, 4, 4)
+LARGE, SMALL = Tile(128, 64, 8, 8), Tile(64, 64, 4, 4)
 TILES = (LARGE, SMALL)
 
 
 def choose(M: int, N: int, batches: int, itemsize: int) -> Tile:
-    """The large tile for floats when its blocks fill the card; it reads half as much."""
+    """The large tile for floats when its blocks fill the card; it reads a quarter less."""
     fills = LARGE.count(M, N) * batches >= BLOCKS // 2
-    return LARGE if itemsize == 4 and fills and min(M, N) > SMALL.M else SMALL
+    return LARGE if itemsize == 4 and fills and M > SMALL.M else SMALL
 
 
 def split(blocks: int, K: int) -> tuple[int, int]:
-    """Steps of k in a part, a multiple of DEPTH, and the parts, so that `blocks` a part fill a card."""
+    """Steps of k in a part, a multiple of DEPTH, and the parts, where `blocks` a part fill a card."""
     slices = -(-K // DEPTH)
     parts = max(1, min(BLOCKS // max(blocks, 1), slices // LEAST_SLICES, MOST_PARTS))
     chunk = max(1, -(-slices // parts)) * DEPTH

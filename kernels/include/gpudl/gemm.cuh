@@ -62,10 +62,6 @@ GD_DEVICE void copy_async_quad(T*, const T*, const T*) {}
 GD_DEVICE void copies_landed() {}
 #endif
 
-// Blocks of the largest tile that a multiprocessor should hold. Copies through registers leave no room for a second.
-template <class T>
-constexpr int RESIDENT = ASYNC<T> ? 2 : 1;
-
 // One thread's share in bringing slices of an operand, BK x EXTENT, to shared memory, where they lie k by k.
 //
 // ALONG: quads, a warp side by side in one k. Else single elements, a warp 8 of k by 4 places: whole sectors of
@@ -205,13 +201,15 @@ GD_DEVICE void multiply(const T* a_slice, const T* b_slice, T (&acc)[Tile::TM][T
     }
 }
 
-// acc = the tile of C at (m0, n0), summed over k from k_begin to k_end. The operands know where k ends.
+// acc = the tile of C at (m0, n0), summed over k from k_begin to k_end. The operands know where k ends. Takes
+// 2 BK (BM + BN + 8) elements of dynamic shared memory.
 template <class Tile, class T, class A, class B>
 GD_DEVICE void accumulate(const A& a, const B& b, int m0, int n0, int k_begin, int k_end, T (&acc)[Tile::TM][Tile::TN]) {
     using SliceA = Slice<T, Tile::BM, Tile::THREADS, A>;
     using SliceB = Slice<T, Tile::BN, Tile::THREADS, B>;
-    __shared__ __align__(16) T a_slices[2][SliceA::SIZE];
-    __shared__ __align__(16) T b_slices[2][SliceB::SIZE];
+    GPUDL_DYNAMIC_SHARED(T, shared);
+    T* const a_slices[2] = {shared, shared + SliceA::SIZE};
+    T* const b_slices[2] = {shared + 2 * SliceA::SIZE, shared + 2 * SliceA::SIZE + SliceB::SIZE};
 
 #pragma unroll
     for (int i = 0; i < Tile::TM; ++i) {
