@@ -52,7 +52,7 @@ def choose(M: int, N: int, batches: int, itemsize: int) -> Tile:
 
 
 def split(blocks: int, K: int) -> tuple[int, int]:
-    """Steps of k in a part, a multiple of DEPTH, and the parts, where `blocks` a part fill a card."""
+    """Steps of k in a part, a multiple of DEPTH, and how many parts of `blocks` fill a card."""
     slices = -(-K // DEPTH)
     parts = max(1, min(BLOCKS // max(blocks, 1), slices // LEAST_SLICES, MOST_PARTS))
     chunk = max(1, -(-slices // parts)) * DEPTH

@@ -10,7 +10,7 @@ MUTANTS = (
     # ----- the tiled product -----
     Mutant("matmul", "barrier", "        __syncthreads();\n", "", 0, GEMM),
     Mutant("matmul", "wait", "        copies_landed();\n", "", 0, GEMM),
-    Mutant("matmul", "buffer", "a_slices[now ^ 1]", "a_slices[now]", 0, GEMM),
+    Mutant("matmul", "buffer", "a_slices + (now ^ 1) *", "a_slices + now *", 0, GEMM),
     Mutant("matmul", "bound", "i < extent ?", "i <= extent ?"),
     Mutant("matmul", "tail", "k < k_end ?", "k <= k_end ?"),
     Mutant("matmul", "bound", "if (m >= M) continue;", "if (m > M) continue;", 0, GEMM),
