@@ -5,6 +5,10 @@ namespace {
 
 constexpr int BATCH_AXES = 4;
 
+// Blocks that a multiprocessor must hold at least. Left to itself, ptxas spills to hold more.
+template <class T>
+constexpr int RESIDENT = sizeof(T) == 4 ? 2 : 1;
+
 // kernels/matmul/gpu.py packs the same bytes. Strides count elements. a_ld is the stride between rows of memory, of
 // the axis that does not lie side by side. Batches are numbered with the last axis fastest.
 struct Product {
@@ -49,7 +53,7 @@ private:
 
 // nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not.
 template <class T, class Tile, bool A_ALONG, bool B_ALONG>
-__global__ void __launch_bounds__(Tile::THREADS)
+__global__ void __launch_bounds__(Tile::THREADS, RESIDENT<T>)
     matmul(const T* a, const T* b, const T* bias, T* c, Product p) {
     const int tile = blockIdx.x % p.tiles;
     const int64_t matrix = blockIdx.x / p.tiles;  // part * batches + batch: C's number
