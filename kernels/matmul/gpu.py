@@ -14,12 +14,14 @@ from gpudl.runtime import launch
 
 from ..gpu import Array, contiguous, ctype, empty, takes
 from ..strided import merged
-from .specs import ACTIVATIONS, MATMUL, SUM_PARTS, variant
+from .specs import ACTIVATIONS, MATMUL, MATRIX_VECTOR, SUM_PARTS, variant
 from .tiles import DEPTH, Tile, choose, split
 
 BATCH_AXES = 4  # of matmul.cu
 LIMIT = 2**31 - 2 * DEPTH  # of M, N and K, which are int32_t there
 WIDTH = 16  # bytes of the widest access
+LONG = 4096  # depth from which a few rows are better split than given a warp each
+FEW = 256
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,27 @@ def product(
     if len(axes) > BATCH_AXES or max(M, N, K) >= LIMIT:
         return NotImplemented
 
+    kind = ACTIVATIONS.index(activation)
+    rows = max(M, N)
+    beside = not (left.along or right.along)
+    if tile is None and not batch and min(M, N) == 1 and beside and (rows >= FEW or K < LONG):
+        matrix, vector = (left, right) if N == 1 else (right, left)
+        vec = WIDTH // a.itemsize
+        whole = K % vec == 0 and matrix.quads and vector.quads
+        launch(
+            MATRIX_VECTOR,
+            {"T": ctype(out.dtype), "VEC": str(vec if whole else 1)},
+            (matrix.array, vector.array, bias, out, matrix.ld, rows, K, int(N > 1), kind),
+            rows=rows,
+        )
+        return out
+
     batches = math.prod(batch)
     tile = tile or choose(M, N, batches, a.itemsize)
     tiles = tile.count(M, N)
     chunk, parts = split(tiles * batches, K)
     if tiles * batches * parts >= 2**31:
         return NotImplemented
-    kind = ACTIVATIONS.index(activation)
     to = out if parts == 1 else empty(out, (parts, *out.shape))
     slow = [(0, 0, 1)] * (BATCH_AXES - len(axes))
     fast = [(axis.strides[1], axis.strides[2], axis.extent) for axis in reversed(axes)]

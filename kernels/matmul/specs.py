@@ -1,4 +1,5 @@
-"""The kernels of matrix products: a tiled product, and the sum over the parts of a split depth."""
+"""The kernels of matrix products: a tiled product, the sum over the parts of a split depth, and a
+matrix times a vector."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from gpudl.runtime import Case, Geometry, KernelSpec, Operand
 from .tiles import LARGE, SMALL, Tile
 
 SUM_THREADS = 256
+ROWS = 8  # of a block of `matrix_vector`, a warp each
 ACTIVATIONS = ("none", "relu", "gelu", "gelu_tanh", "silu")  # in the order of gemm.cuh
 SIDES = ("false", "true")
 
@@ -25,6 +27,10 @@ def variant(dtype: str, tile: Tile, a_along: bool, b_along: bool) -> Mapping[str
 
 def _tiled(*, tiles: int, matrices: int, threads: int, shared: int) -> Geometry:
     return Geometry(grid=(tiles * matrices, 1, 1), block=(threads, 1, 1), shared=shared)
+
+
+def _rows(*, rows: int) -> Geometry:
+    return Geometry(grid=(-(-rows // ROWS), 1, 1), block=(32 * ROWS, 1, 1))
 
 
 def _summed(*, size: int) -> Geometry:
@@ -109,7 +115,7 @@ MATMUL = KernelSpec(
         for b_along in (False, True)
     ),
     cases=_TILED_CASES,
-    registers=168,
+    registers=208,
     shared=SMALL.shared(8),
     sass={"LDS*128*": 16, "BAR.SYNC*": 1},
 )
@@ -122,7 +128,7 @@ SUM_PARTS = KernelSpec(
     geometry=_summed,
     variants=({"T": "float"}, {"T": "double"}),
     cases=(
-        Case("matmul", _pair((1, 1128), (1128, 1))),
+        Case("matmul", _pair((2, 1128), (1128, 3))),
         Case("matmul", _pair((3, 300), (300, 37), "float64")),
         Case(
             "product",
@@ -131,8 +137,33 @@ SUM_PARTS = KernelSpec(
             _product,
         ),
     ),
-    registers=40,
+    registers=56,
     sass={"LDG*": 2},
 )
 
-SPECS = (MATMUL, SUM_PARTS)
+MATRIX_VECTOR = KernelSpec(
+    name="matrix_vector",
+    source="matmul/matmul.cu",
+    template="matrix_vector<{T}, {VEC}>",
+    signature="PPPPqiiii",
+    geometry=_rows,
+    variants=tuple(
+        {"T": dtype, "VEC": str(vec)}
+        for dtype, vec in (("float", 4), ("float", 1), ("double", 2), ("double", 1))
+    ),
+    cases=(
+        *[
+            Case("matmul", _pair((37, K), (K, 1), dtype))
+            for dtype in ("float32", "float64")
+            for K in (1128, 37)
+        ],
+        Case("matmul", _pair((1, 1128), (1128, 37), layouts="nt")),
+        Case("matmul", _pair((1, 1128), (1128, 1))),
+        Case("linear", (Operand((64,)), Operand((9, 64)), Operand((9,)))),
+        Case("linear", (Operand((9, 33)), Operand((1, 33)), Operand((1,)))),
+    ),
+    registers=64,
+    sass={"SHFL*": 5},
+)
+
+SPECS = (MATMUL, SUM_PARTS, MATRIX_VECTOR)

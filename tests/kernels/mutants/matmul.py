@@ -22,4 +22,9 @@ MUTANTS = (
     Mutant("sum_parts", "tail", "part < count; ++part", "part + 1 < count; ++part"),
     Mutant("sum_parts", "index", "bias[i % columns]", "bias[i / columns]"),
     Mutant("sum_parts", "index", "parts[part * size + i]", "parts[part * columns + i]"),
+    # ----- a matrix times a vector -----
+    Mutant("matrix_vector", "bound", "if (row >= rows) return;", "if (row > rows) return;"),
+    Mutant("matrix_vector", "tail", "k < K; k += 32", "k <= K; k += 32"),
+    Mutant("matrix_vector", "index", "bias[row * bias_step]", "bias[row * bias_step + 1]"),
+    Mutant("matrix_vector", "reduction", "int d = 16; d > 0;", "int d = 16; d > 1;"),
 )
