@@ -51,7 +51,8 @@ private:
 
 }  // namespace
 
-// nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not.
+// nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not. Bound by FMA: of
+// floats the large tile does 2 128 64 / (4 (128 + 64)) = 21 FLOPs for a byte that it fetches, the small one 16.
 template <class T, class Tile, bool A_ALONG, bool B_ALONG>
 __global__ void __launch_bounds__(Tile::THREADS, RESIDENT<T>)
     matmul(const T* a, const T* b, const T* bias, T* c, Product p) {

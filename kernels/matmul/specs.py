@@ -162,7 +162,7 @@ MATRIX_VECTOR = KernelSpec(
         Case("linear", (Operand((64,)), Operand((9, 64)), Operand((9,)))),
         Case("linear", (Operand((9, 33)), Operand((1, 33)), Operand((1,)))),
     ),
-    registers=64,
+    registers=48,
     sass={"SHFL*": 5},
 )
 
