@@ -7,7 +7,7 @@
 // The maxima of the windows and their places, flat over the pixels. The first maximum wins; a NaN wins over everything, the
 // first NaN over later ones. An empty window gives -inf and place -1.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads, 4)
+__global__ void __launch_bounds__(kPoolThreads, 3)
 max_pool(const T* __restrict__ x, T* __restrict__ y, int64_t* __restrict__ index, Pool p, uint32_t size) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;

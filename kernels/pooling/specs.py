@@ -156,7 +156,7 @@ MAX_POOL = KernelSpec(
     geometry=each,
     variants=_VECTORS,
     cases=_MAX_CASES,
-    registers=64,
+    registers=80,
 )
 
 MAX_POOL_BWD = KernelSpec(
