@@ -25,7 +25,7 @@ scatter_few(const T* __restrict__ g, const I* __restrict__ index, const T* __res
 // destinations, go through the list. `split` lines share a batch element where each line has its own indices (width 1).
 // Traffic: the indices once a block, mostly from the L2 cache; g read and y written once.
 template <class Op, class T, class I>
-__global__ void __launch_bounds__(kScatterThreads)
+__global__ void __launch_bounds__(kScatterThreads, 4)
 scatter_many(const T* __restrict__ g, const I* __restrict__ index, const T* __restrict__ base, T* __restrict__ y, Scatter s,
              int32_t width, int64_t split, int64_t row_tiles, int64_t column_tiles, ErrorSlot error) {
     GPUDL_DYNAMIC_SHARED(unsigned char, memory);
