@@ -1,10 +1,17 @@
-"""Copies on the GPU (`copy.cu`)."""
+"""Copies and constants on the GPU (`copy.cu`)."""
 
 from __future__ import annotations
 
-from gpudl.notices import notice
+from typing import Any
 
-from ..gpu import Array, copied, empty, empty_elementwise
+import numpy as np
+
+from gpudl.dtypes import DType
+from gpudl.notices import notice
+from gpudl.runtime import launch
+
+from ..gpu import BITS, Array, copied, empty, empty_elementwise
+from .specs import FILL
 
 
 def copy(x: Array) -> Array:
@@ -16,3 +23,14 @@ def contiguous(x: Array) -> Array:
     """x in new memory, in C order."""
     notice("copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} to C order")
     return copied(x, empty(x, x.shape))
+
+
+def full(*, shape: tuple[int, ...], value: complex, dtype: DType, device: Any) -> Any:
+    """A new array of one value."""
+    if dtype.itemsize > 8:
+        return NotImplemented
+    y = device.empty(shape, dtype)
+    if y.size:
+        bits = int(np.array(value, dtype).reshape(1).view(f"u{dtype.itemsize}")[0])
+        launch(FILL, {"T": BITS[dtype.itemsize]}, (y, y.size, bits), nbytes=y.nbytes)
+    return y

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from gpudl.runtime import Case, Geometry, KernelSpec, Operand
 
 from ..strided import THREADS, blocks
@@ -10,6 +14,10 @@ TILE, TILE_ROWS = 32, 8
 # A dtype for each element size: copies move bits.
 SIZES = {"uint8_t": "bool", "uint16_t": "int16", "uint32_t": "float32", "uint64_t": "int64"}
 WIDE = {"uint4": "complex128"}
+
+
+def _ones(*, shape: tuple[int, ...], value: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    return np.full(shape, value, dtype)
 
 
 def walk(*, size: int, vector: int) -> Geometry:
@@ -67,4 +75,26 @@ TRANSPOSE = KernelSpec(
     shared=TILE * (TILE + 1) * 16,
 )
 
-SPECS = (COPY, TRANSPOSE)
+FILL_DTYPES = {"uint8_t": "bool", "uint16_t": "int16", "uint32_t": "float32", "uint64_t": "int64"}
+
+
+def _filled(*, nbytes: int) -> Geometry:
+    return Geometry(grid=(-(-nbytes // (16 * THREADS)), 1, 1), block=(THREADS, 1, 1))
+
+
+FILL = KernelSpec(
+    name="fill",
+    source="copy/copy.cu",
+    template="fill<{T}>",
+    signature="PqQ",
+    geometry=_filled,
+    variants=tuple({"T": bits} for bits in FILL_DTYPES),
+    cases=tuple(
+        Case("full", (), {"shape": shape, "value": 1, "dtype": np.dtype(dtype)}, _ones)
+        for dtype in FILL_DTYPES.values()
+        for shape in ((), (0,), (37,), (1128, 3))
+    ),
+    registers=24,
+)
+
+SPECS = (COPY, FILL, TRANSPOSE)
