@@ -12,6 +12,7 @@ numba-cuda for arrays on a card, and run by the simulator for arrays on the emul
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
 from typing import Any
@@ -38,11 +39,10 @@ def module() -> Any:
     """`numba.cuda` itself. Raises `MissingDependencyError` if numba-cuda is not installed."""
     if importlib.util.find_spec("numba_cuda") is None:
         raise missing("numba-cuda", "cuda13", "numba.cuda")
-    import numba.cuda
-
+    found: Any = importlib.import_module("numba.cuda")
     # A small array is a small grid; that is no reason to warn.
-    numba.cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
-    return numba.cuda
+    found.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    return found
 
 
 def real(function: Function) -> Function:

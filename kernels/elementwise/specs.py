@@ -109,7 +109,7 @@ def _cases(group: Group) -> tuple[Case, ...]:
             cases.append(Case(op, _operands(op, count, dtype, mixed=False), params))
             if same_shape:
                 for layout in ("strided", "reversed"):
-                    both = (Operand((9, 5), dtype, layout),) * count  # type: ignore[arg-type]
+                    both = (Operand((9, 5), dtype, layout),) * count
                     cases.append(Case(op, both, params))
             else:
                 cases.append(Case(op, _operands(op, count, dtype, mixed=True), params))

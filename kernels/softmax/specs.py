@@ -45,7 +45,7 @@ def with_lost_rows(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.d
 def probabilities(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Rows of a softmax."""
     x = np.exp(np.asarray(rng.standard_normal(shape)))
-    return (x / x.sum(-1, keepdims=True)).astype(dtype)
+    return np.asarray(x / x.sum(-1, keepdims=True)).astype(dtype)
 
 
 def log_probabilities(
