@@ -15,7 +15,7 @@ from gpudl.dtypes import DType, bool_, float32, float64
 from gpudl.notices import notice
 from gpudl.runtime import launch
 
-from .copy.specs import COPY, TRANSPOSE
+from .copy.specs import COPY, FILL, TRANSPOSE
 from .strided import Plan, Tiles, plan, tiles
 
 Array = Any  # a cupy.ndarray or an EmulatedArray
@@ -104,6 +104,14 @@ def copied(x: Array, out: Array) -> Array:
         out[...] = x
         return out
     _copy(x, out, route)
+    return out
+
+
+def filled(out: Array, value: complex) -> Array:
+    """`out`, dense in any order of its axes, aligned to 16 bytes, all of one value of at most 8."""
+    if out.size:
+        bits = int(np.array(value, out.dtype).reshape(1).view(f"u{out.itemsize}")[0])
+        launch(FILL, {"T": BITS[out.itemsize]}, (out, out.size, bits), nbytes=out.nbytes)
     return out
 
 

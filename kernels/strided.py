@@ -15,6 +15,11 @@ WIDTH = 16  # bytes of the widest access
 MAX_VECTOR = 8  # elements of a pack: more bytes than that take too many registers
 
 
+def pack(itemsize: int) -> int:
+    """Elements of a pack whose widest operand has `itemsize`."""
+    return min(WIDTH // itemsize, MAX_VECTOR)
+
+
 def blocks(size: int, vector: int) -> int:
     """The blocks that walk over `size` packs: a thread has several loads in flight."""
     return -(-size // (THREADS * (2 if vector > 1 else 4)))
@@ -76,7 +81,7 @@ def widest(axes: tuple[Axis, ...], itemsize: int, addresses: tuple[int, ...]) ->
     `itemsize` is that of the widest operand, `addresses` the operands' modulo `WIDTH`, counted in
     elements of each.
     """
-    vector = min(WIDTH // itemsize, MAX_VECTOR)
+    vector = pack(itemsize)
     fast = axes[0]
     if vector < 2 or fast.extent < vector or fast.strides[0] != 1:
         return 1

@@ -1,7 +1,7 @@
 """The array functions of the emulated device: those of CuPy that gpudl uses, computed by NumPy.
 
-Each call is counted by name. A function waits for the current stream, reads the arrays in the
-host's memory, and puts the result into new memory of the device; views stay views.
+Each call that computes is counted by name. A function waits for the current stream, reads the
+arrays in the host's memory, and puts the result into new memory of the device; views stay views.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ UFUNCS = _words(
 LINALG = _words("cholesky det eig eigh eigvalsh inv pinv qr slogdet solve svd")
 FFT = _words("fftn ifftn irfft rfft")
 
+# Views: nothing is computed, so they do not count.
+_VIEWS = frozenset({"broadcast_to", "flip", "moveaxis"})
 # What takes arrays of the host: uploads, and index arrays.
 _TAKES_HOST = frozenset({"asarray", "array", "getitem", "setitem", "add.at"})
 
@@ -143,7 +145,8 @@ def call(
 ) -> Any:
     """Compute on the arrays of `device` once its current stream has run what is queued."""
     device.check_alive()
-    device.count_library_call(name)
+    if name not in _VIEWS:
+        device.count_library_call(name)
     used: list[EmulatedArray] = []
     host_args = [_to_host(device, name, value, used) for value in args]
     host_kwargs = {key: _to_host(device, name, value, used) for key, value in kwargs.items()}

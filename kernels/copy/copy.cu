@@ -1,4 +1,4 @@
-// Copies between any strides. Elements are moved as bits: T is an unsigned type of their size.
+// Copies between any strides, constants and ranges. Elements are moved as bits: T is an unsigned type of their size.
 #include <gpudl/device.cuh>
 #include <gpudl/strided.cuh>
 
@@ -18,15 +18,60 @@ __global__ void __launch_bounds__(kThreads) copy(const T* __restrict__ x, T* __r
     for (int k = 0; k < kPacks<V>; ++k) store_pack(y + offset[k][0], packs[k], count[k]);
 }
 
-// n elements from y on become `bits`. Bandwidth: size of y written once, 16 bytes an access.
+// Elements that lie in a row are written in packs of 16 bytes.
 template <class T>
-__global__ void __launch_bounds__(kThreads) fill(T* __restrict__ y, int64_t n, uint64_t bits) {
-    constexpr int V = 16 / int(sizeof(T));
-    const int64_t first = (int64_t(blockIdx.x) * kThreads + threadIdx.x) * V;
+constexpr int kRow = 16 / int(sizeof(T));
+
+// The number of the first element of this thread in a row of them.
+template <class T>
+GD_DEVICE int64_t first_in_row() {
+    return (int64_t(blockIdx.x) * kThreads + threadIdx.x) * kRow<T>;
+}
+
+// The n elements from y on become value(i). Bandwidth: size of y written once.
+template <class T, class Value>
+GD_DEVICE void write_row(T* __restrict__ y, int64_t n, Value value) {
+    constexpr int V = kRow<T>;
+    const int64_t first = first_in_row<T>();
+    if (first >= n) return;
     Pack<T, V> pack;
 #pragma unroll
-    for (int v = 0; v < V; ++v) pack.value[v] = T(bits);
-    if (first < n) store_pack(y + first, pack, n - first < V ? int(n - first) : V);
+    for (int v = 0; v < V; ++v) pack.value[v] = value(first + v);
+    store_pack(y + first, pack, n - first < V ? int(n - first) : V);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) fill(T* __restrict__ y, int64_t n, uint64_t bits) {
+    write_row(y, n, [=](int64_t) { return T(bits); });
+}
+
+// start + i * step, of integers wrapping around.
+template <class T>
+__global__ void __launch_bounds__(kThreads) arange_whole(T* __restrict__ y, int64_t n, uint64_t start, uint64_t step) {
+    write_row(y, n, [=](int64_t i) { return T(start + uint64_t(i) * step); });
+}
+
+// Each operation is rounded by itself, so that the bits are those of the CPU.
+template <class T>
+__global__ void __launch_bounds__(kThreads) arange_real(T* __restrict__ y, int64_t n, double start, double step) {
+    write_row(y, n, [=](int64_t i) { return T(__dadd_rn(__dmul_rn(double(i), step), start)); });
+}
+
+// What lies on and below the diagonal k of planes (rows, columns) of n elements in all, or with `upper` on and above it;
+// the rest becomes 0, and is not read. Bandwidth: half of x read and size of y written once.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    triangle(const T* __restrict__ x, T* __restrict__ y, uint32_t n, uint32_t rows, uint32_t columns, int64_t k,
+             int32_t upper) {
+    const uint32_t first = first_pack<1>();
+#pragma unroll
+    for (int p = 0; p < kPacks<1>; ++p) {
+        const uint32_t i = first + p * kThreads;
+        if (i >= n) return;
+        const uint32_t line = i / columns;
+        const int64_t diagonal = int64_t(i - line * columns) - int64_t(line % rows);
+        y[i] = (upper ? diagonal >= k : diagonal <= k) ? x[i] : T(0);
+    }
 }
 
 constexpr int kTile = 32;

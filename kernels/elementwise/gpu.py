@@ -13,41 +13,38 @@ import numpy as np
 from gpudl.dtypes import DType, bool_
 from gpudl.runtime import KernelSpec, launch
 
-from ..gpu import BITS, Array, copied, ctype, empty_elementwise, has_ctype, takes
+from ..gpu import BITS, Array, copied, ctype, empty_elementwise, filled, has_ctype, takes
 from ..strided import plan
 from .specs import CAST, SPEC_OF, WHERE
 from .table import GROUPS
 
 Kernel = Callable[..., Any]
 
-# (kernel, functor, C type) -> the spec, whether the result is a bool, and the packs there are
+# (kernel, functor, C type) -> the group that has it
 _FOUND = {
-    (group.kernel, variant["F"], variant["T"]): (SPEC_OF[group.spec], group.truth, group.packs)
+    (group.kernel, variant["F"], variant["T"]): group
     for group in GROUPS
     for variant in group.variants()
 }
 
 
 def _run(
-    spec: KernelSpec, variant: dict[str, str], operands: tuple[Array, ...], out: Array, packs: int
+    spec: KernelSpec,
+    variant: dict[str, str],
+    operands: tuple[Array, ...],
+    out: Array,
+    *,
+    packs: bool = True,
 ) -> Any:
-    """`out`, after the launches that walk over it; `packs` are the elements of the packs that the
-    kernel has, 1 if it has none."""
+    """`out`, after the launches that walk over it."""
     if not out.size:
         return out
-    route = plan(out, *operands)
-    if route is not None and route.vector not in (1, packs):
-        route = plan(out, *operands, packs=False)
+    route = plan(out, *operands, packs=packs)
     if route is None:
         return NotImplemented
+    variant = variant | {"V": str(route.vector)}
     for piece in route.pieces:
-        launch(
-            spec,
-            variant | {"V": str(route.vector)} if "{V}" in spec.template else variant,
-            (*operands, out, piece.layout),
-            size=piece.size,
-            vector=route.vector,
-        )
+        launch(spec, variant, (*operands, out, piece.layout), size=piece.size, vector=route.vector)
     return out
 
 
@@ -56,20 +53,36 @@ def _apply(kernel: str, functor: str, operands: tuple[Array, ...]) -> Any:
     if any(x.dtype != dtype for x in operands) or not has_ctype(dtype):
         return NotImplemented
     t = ctype(dtype)
-    found = _FOUND.get((kernel, functor, t))
-    if found is None:
+    group = _FOUND.get((kernel, functor, t))
+    if group is None:
         return NotImplemented
-    spec, truth, packs = found
     shape = np.broadcast_shapes(*(x.shape for x in operands))
-    out = empty_elementwise(shape, bool_ if truth else dtype, operands)
-    variant = {"F": functor, "T": t, "R": "bool" if truth else t}
-    return _run(spec, variant, operands, out, 4 if packs and t == "float" else 1)
+    out = empty_elementwise(shape, bool_ if group.truth else dtype, operands)
+    variant = {"F": functor, "T": t, "R": "bool" if group.truth else t}
+    return _run(SPEC_OF[group.spec], variant, operands, out, packs=group.packs)
 
 
-def _unary(functor: str, doc: str) -> Kernel:
-    """The kernel of a function of one array."""
+def _same(x: Array) -> Array:
+    return copied(x, empty_elementwise(x.shape, x.dtype, (x,)))
+
+
+def _never(x: Array) -> Array:
+    return filled(empty_elementwise(x.shape, bool_, (x,)), False)
+
+
+def _always(x: Array) -> Array:
+    return filled(empty_elementwise(x.shape, bool_, (x,)), True)
+
+
+def _unary(
+    functor: str, doc: str, *, exact: Kernel | None = None, exact_kinds: str = "biu"
+) -> Kernel:
+    """The kernel of a function of one array; `exact` is all there is to it for the dtypes of
+    `exact_kinds`."""
 
     def run(x: Array) -> Any:
+        if exact is not None and x.dtype.kind in exact_kinds:
+            return exact(x)
         return _apply("unary", functor, (x,))
 
     run.__doc__ = doc
@@ -92,7 +105,7 @@ tanh: Kernel = _unary("Tanh", "The hyperbolic tangent.")
 silu: Kernel = _unary("Silu", "x * sigmoid(x); -0 at -inf.")
 erf: Kernel = _unary("Erf", "The error function.")
 negative: Kernel = _unary("Negative", "-x; of integers, wrapping around.")
-abs: Kernel = _unary("Abs", "The absolute value.")
+abs: Kernel = _unary("Abs", "The absolute value.", exact=_same, exact_kinds="bu")
 square: Kernel = _unary("Square", "x * x.")
 sign: Kernel = _unary("Sign", "-1, 0 or 1; NaN stays.")
 reciprocal: Kernel = _unary("Reciprocal", "1 / x.")
@@ -103,10 +116,10 @@ expm1: Kernel = _unary("Expm1", "exp(x) - 1.")
 log1p: Kernel = _unary("Log1p", "log(1 + x).")
 log2: Kernel = _unary("Log2", "The logarithm to base 2.")
 log10: Kernel = _unary("Log10", "The logarithm to base 10.")
-floor: Kernel = _unary("Floor", "Rounded down.")
-ceil: Kernel = _unary("Ceil", "Rounded up.")
-trunc: Kernel = _unary("Trunc", "Rounded towards zero.")
-round: Kernel = _unary("Round", "Rounded to nearest, ties to even.")
+floor: Kernel = _unary("Floor", "Rounded down.", exact=_same)
+ceil: Kernel = _unary("Ceil", "Rounded up.", exact=_same)
+trunc: Kernel = _unary("Trunc", "Rounded towards zero.", exact=_same)
+round: Kernel = _unary("Round", "Rounded to nearest, ties to even.", exact=_same)
 erfinv: Kernel = _unary("Erfinv", "The inverse of the error function.")
 sin: Kernel = _unary("Sin", "The sine.")
 cos: Kernel = _unary("Cos", "The cosine.")
@@ -121,9 +134,9 @@ acosh: Kernel = _unary("Acosh", "The inverse hyperbolic cosine.")
 atanh: Kernel = _unary("Atanh", "The inverse hyperbolic tangent.")
 bitwise_invert: Kernel = _unary("Invert", "Every bit turned over; of bools, not x.")
 logical_not: Kernel = _unary("LogicalNot", "Whether x is false.")
-isnan: Kernel = _unary("IsNan", "Whether x is NaN.")
-isinf: Kernel = _unary("IsInf", "Whether x is an infinity.")
-isfinite: Kernel = _unary("IsFinite", "Whether x is neither an infinity nor NaN.")
+isnan: Kernel = _unary("IsNan", "Whether x is NaN.", exact=_never)
+isinf: Kernel = _unary("IsInf", "Whether x is an infinity.", exact=_never)
+isfinite: Kernel = _unary("IsFinite", "Whether x is neither an infinity nor NaN.", exact=_always)
 signbit: Kernel = _unary("SignBit", "Whether the sign is minus.")
 add: Kernel = _binary("Add", "a + b; of bools, or.")
 subtract: Kernel = _binary("Subtract", "a - b.")
@@ -132,6 +145,7 @@ divide: Kernel = _binary("Divide", "a / b.")
 maximum: Kernel = _binary("Maximum", "The larger one; a NaN wins.")
 minimum: Kernel = _binary("Minimum", "The smaller one; a NaN wins.")
 relu_bwd: Kernel = _binary("ReluBwd", "g where the result y is positive or NaN, else 0.")
+tanh_bwd: Kernel = _binary("TanhBwd", "g times 1 - y * y, where y is the result.")
 silu_bwd: Kernel = _binary("SiluBwd", "g times the derivative of `silu` at x.")
 pow: Kernel = _binary("Pow", "a to the b.")
 floor_divide: Kernel = _binary("FloorDivide", "a / b rounded down; 0 where an integer b is 0.")
@@ -177,17 +191,19 @@ def bias_add(x: Array, b: Array) -> Any:
 
 def cast(x: Array, *, dtype: DType) -> Any:
     """x as another dtype; reals are cut towards zero."""
-    out = empty_elementwise(x.shape, dtype, (x,))
-    if x.dtype == dtype:
+    return cast_into(x, empty_elementwise(x.shape, dtype, (x,)))
+
+
+def cast_into(x: Array, out: Array) -> Any:
+    """`out`, after x broadcast to its shape was written into it."""
+    if x.dtype == out.dtype:
         return copied(x, out)
-    variant = {"T": ctype(x.dtype), "R": ctype(dtype)} if _both(x.dtype, dtype) else None
-    if variant not in CAST.variants:
+    if not (has_ctype(x.dtype) and has_ctype(out.dtype)):
         return NotImplemented
-    return _run(CAST, variant, (x,), out, 1)
-
-
-def _both(a: DType, b: DType) -> bool:
-    return has_ctype(a) and has_ctype(b)
+    variant = {"T": ctype(x.dtype), "R": ctype(out.dtype)}
+    if variant | {"V": "1"} not in CAST.variants:
+        return NotImplemented
+    return _run(CAST, variant, (x,), out)
 
 
 def where(c: Array, a: Array, b: Array) -> Any:
@@ -196,4 +212,4 @@ def where(c: Array, a: Array, b: Array) -> Any:
     if c.dtype != bool_ or a.dtype != b.dtype or {"T": bits, "V": "1"} not in WHERE.variants:
         return NotImplemented
     out = empty_elementwise(np.broadcast_shapes(c.shape, a.shape, b.shape), a.dtype, (a, b, c))
-    return _run(WHERE, {"T": bits}, (c, a, b), out, 4 if bits == "uint32_t" else 1)
+    return _run(WHERE, {"T": bits}, (c, a, b), out)

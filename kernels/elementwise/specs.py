@@ -10,7 +10,7 @@ import numpy as np
 from gpudl.runtime import Case, KernelSpec, Operand
 
 from ..copy.specs import walk
-from .table import DTYPES, GROUPS, PACK, Group
+from .table import DTYPES, GROUPS, Group, widths
 
 Array = np.ndarray[Any, Any]
 Sample = Callable[[np.random.Generator, tuple[int, ...], np.dtype[Any]], Array]
@@ -153,20 +153,21 @@ _CASTS = tuple((t, r) for t in DTYPES for r in DTYPES if t != r)
 CAST = KernelSpec(
     name="cast",
     source="elementwise/elementwise.cu",
-    template="unary<Cast<{R}>, {T}, {R}, 1>",
+    template="unary<Cast<{R}>, {T}, {R}, {V}>",
     signature="PPS",
     geometry=walk,
-    variants=tuple({"T": t, "R": r} for t, r in _CASTS),
+    variants=tuple({"T": t, "R": r, "V": v} for t, r in _CASTS for v in widths(t, r)),
     cases=tuple(
         Case("cast", (Operand(shape, DTYPES[t], layout),), {"dtype": np.dtype(DTYPES[r])})  # type: ignore[arg-type]
         for t, r in _CASTS
-        for shape, layout in (((37, 11), "strided"), ((7, 5), "reversed"))
+        for shape, layout in (((37, 11), "dense"), ((9, 5), "strided"), ((7, 5), "reversed"))
     ),
     registers=40,
 )
 
 # ----- where: elements are moved as bits -----
 _WHERE = {"uint8_t": "bool", "uint32_t": "float32", "uint64_t": "int64"}
+_TYPE_OF = {dtype: t for t, dtype in DTYPES.items()}
 
 
 def _where_case(dtype: str, shapes: tuple[tuple[int, ...], ...]) -> Case:
@@ -180,21 +181,21 @@ WHERE = KernelSpec(
     template="where<{T}, {V}>",
     signature="PPPPS",
     geometry=walk,
-    variants=(
-        *[{"T": bits, "V": "1"} for bits in _WHERE],
-        {"T": "uint32_t", "V": str(PACK)},
+    variants=tuple(
+        {"T": bits, "V": v} for bits, dtype in _WHERE.items() for v in widths(_TYPE_OF[dtype])
     ),
     cases=tuple(
         _where_case(dtype, shapes)
         for dtype in _WHERE.values()
         for shapes in (
-            ((37, 12), (37, 12), (37, 12)),
+            ((37, 11), (37, 11), (37, 11)),
+            ((37, 12), (37, 12), (37, 1)),
             ((7, 1), (7, 5), (5,)),
             ((), (3,), (3,)),
             ((0,), (0,), (1,)),
         )
     ),
-    registers=56,
+    registers=64,
 )
 
 SPECS = (*SPEC_OF.values(), CAST, WHERE)

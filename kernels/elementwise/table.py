@@ -1,15 +1,20 @@
-"""Which functions of `functors.cuh` there are, for which element types and in packs of how many.
+"""Which functions of `functors.cuh` there are, and for which element types.
 
-Few variants are worth their compile time: float32 has packs of four where a function is bound by
-bandwidth, everything else goes element by element.
+A function that is bound by bandwidth has a second variant, in packs of 16 bytes (8 of bools). One
+that computes for longer than it loads has none: unrolled it would only be long.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..strided import pack
+
 REALS = ("float", "double")
 WHOLE = ("int32_t", "int64_t")
+NUMBERS = (*WHOLE, *REALS)
 DTYPES = {
     "bool": "bool",
     "int32_t": "int32",
@@ -17,7 +22,12 @@ DTYPES = {
     "float": "float32",
     "double": "float64",
 }
-PACK = 4
+
+
+def widths(*types: str, packs: bool = True) -> tuple[str, ...]:
+    """The elements a step of a kernel that reads and writes `types`: 1, and those of a pack."""
+    wide = pack(max(np.dtype(DTYPES[t]).itemsize for t in types))
+    return ("1", str(wide)) if packs else ("1",)
 
 
 @dataclass(frozen=True)
@@ -29,15 +39,15 @@ class Group:
     functors: dict[str, str]  # functor -> the row that it computes, for the cases
     types: tuple[str, ...]
     truth: bool = False  # the result is a bool
-    packs: bool = False  # float32 in packs too
+    packs: bool = True  # in packs too
 
     def variants(self) -> tuple[dict[str, str], ...]:
         """Every functor for every type."""
         return tuple(
-            {"F": f, "T": t, "R": "bool" if self.truth else t, "V": str(vector)}
+            {"F": f, "T": t, "R": "bool" if self.truth else t, "V": v}
             for f in self.functors
             for t in self.types
-            for vector in ((1, PACK) if self.packs and t == "float" else (1,))
+            for v in widths(t, packs=self.packs)
         )
 
 
@@ -55,7 +65,6 @@ GROUPS = (
             "Erf": "erf",
         },
         REALS,
-        packs=True,
     ),
     Group(
         "unary",
@@ -69,9 +78,12 @@ GROUPS = (
             "Sqrt": "sqrt",
             "Exp": "exp",
             "Log": "log",
+            "Floor": "floor",
+            "Ceil": "ceil",
+            "Trunc": "trunc",
+            "Round": "round",
         },
         REALS,
-        packs=True,
     ),
     Group(
         "unary_math",
@@ -81,13 +93,10 @@ GROUPS = (
             "Log1p": "log1p",
             "Log2": "log2",
             "Log10": "log10",
-            "Floor": "floor",
-            "Ceil": "ceil",
-            "Trunc": "trunc",
-            "Round": "round",
             "Erfinv": "erfinv",
         },
         REALS,
+        packs=False,
     ),
     Group(
         "trigonometric",
@@ -106,6 +115,7 @@ GROUPS = (
             "Atanh": "atanh",
         },
         REALS,
+        packs=False,
     ),
     Group(
         "unary_whole",
@@ -114,7 +124,7 @@ GROUPS = (
         WHOLE,
     ),
     Group("invert", "unary", {"Invert": "bitwise_invert"}, ("bool", *WHOLE)),
-    Group("logical_not", "unary", {"LogicalNot": "logical_not"}, ("bool",), truth=True),
+    Group("logical_not", "unary", {"LogicalNot": "logical_not"}, ("bool", *NUMBERS), truth=True),
     Group(
         "classify",
         "unary",
@@ -134,19 +144,18 @@ GROUPS = (
             "Minimum": "minimum",
         },
         REALS,
-        packs=True,
     ),
     Group(
         "activation_bwd",
         "binary",
         {
             "ReluBwd": "relu_bwd",
+            "TanhBwd": "tanh_bwd",
             "SiluBwd": "silu_bwd",
             "GeluBwd": "gelu_bwd",
             "GeluTanhBwd": "gelu_bwd",
         },
         REALS,
-        packs=True,
     ),
     Group(
         "binary_math",
@@ -162,6 +171,7 @@ GROUPS = (
             "Logaddexp": "logaddexp",
         },
         REALS,
+        packs=False,
     ),
     Group(
         "arithmetic_whole",
@@ -172,13 +182,17 @@ GROUPS = (
             "Multiply": "multiply",
             "Maximum": "maximum",
             "Minimum": "minimum",
-            "FloorDivide": "floor_divide",
-            "Remainder": "remainder",
-            "Pow": "int_pow",
             "LeftShift": "bitwise_left_shift",
             "RightShift": "bitwise_right_shift",
         },
         WHOLE,
+    ),
+    Group(
+        "division_whole",
+        "binary",
+        {"FloorDivide": "floor_divide", "Remainder": "remainder", "Pow": "int_pow"},
+        WHOLE,
+        packs=False,
     ),
     Group(
         "bitwise",
@@ -186,7 +200,12 @@ GROUPS = (
         {"BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor"},
         ("bool", *WHOLE),
     ),
-    Group("arithmetic_bool", "binary", {"Add": "add", "Multiply": "multiply"}, ("bool",)),
+    Group(
+        "arithmetic_bool",
+        "binary",
+        {"Add": "add", "Multiply": "multiply", "Maximum": "maximum", "Minimum": "minimum"},
+        ("bool",),
+    ),
     Group(
         "compare",
         "binary",
@@ -198,21 +217,14 @@ GROUPS = (
             "Greater": "greater",
             "GreaterEqual": "greater_equal",
         },
-        (*WHOLE, *REALS),
+        ("bool", *NUMBERS),
         truth=True,
-        packs=True,
     ),
     Group(
         "logical",
         "binary",
-        {
-            "Equal": "equal",
-            "NotEqual": "not_equal",
-            "LogicalAnd": "logical_and",
-            "LogicalOr": "logical_or",
-            "LogicalXor": "logical_xor",
-        },
-        ("bool",),
+        {"LogicalAnd": "logical_and", "LogicalOr": "logical_or", "LogicalXor": "logical_xor"},
+        ("bool", *NUMBERS),
         truth=True,
     ),
 )
