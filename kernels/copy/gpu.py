@@ -12,7 +12,7 @@ from gpudl.notices import notice
 from gpudl.runtime import launch
 from gpudl.shapes import Shape, resolve_reshape
 
-from ..elementwise.gpu import cast_into
+from ..elementwise.walk import cast_into
 from ..gpu import BITS, FLOATS, Array, copied, ctype, empty, empty_elementwise, filled
 from ..gpu import contiguous as in_order
 from ..strided import MAX_INDEX, WIDTH
@@ -42,6 +42,8 @@ def assign(out: Array, value: Any) -> Any:
             filled(out, value)
             return None
         value = filled(empty(out, (), out.dtype), value)
+    if devices.of(value) != devices.of(out):
+        return NotImplemented
     if value.ndim > out.ndim or np.broadcast_shapes(value.shape, out.shape) != out.shape:
         return NotImplemented
     if _meet(out, value):
@@ -150,7 +152,8 @@ def arange(*, start: float, step: float, length: int, dtype: DType, device: Any)
         limits = np.iinfo(dtype)
         if dtype.itemsize < 4 or not all(limits.min <= n <= limits.max for n in (start, step)):
             return NotImplemented
-        spec, values = ARANGE_WHOLE, (int(start) % 2**64, int(step) % 2**64)
+        spec = ARANGE_WHOLE
+        values: tuple[float, float] = (int(start) % 2**64, int(step) % 2**64)
     elif dtype in FLOATS:
         spec, values = ARANGE_REAL, (float(start), float(step))
     else:

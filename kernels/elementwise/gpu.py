@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from gpudl.dtypes import DType, bool_
-from gpudl.runtime import KernelSpec, launch
 
 from ..gpu import BITS, Array, copied, ctype, empty_elementwise, filled, has_ctype, takes
-from ..strided import plan
-from .specs import CAST, SPEC_OF, WHERE
+from .specs import SPEC_OF, WHERE
 from .table import GROUPS
+from .walk import cast_into, run
 
 Kernel = Callable[..., Any]
 
@@ -26,26 +25,6 @@ _FOUND = {
     for group in GROUPS
     for variant in group.variants()
 }
-
-
-def _run(
-    spec: KernelSpec,
-    variant: dict[str, str],
-    operands: tuple[Array, ...],
-    out: Array,
-    *,
-    packs: bool = True,
-) -> Any:
-    """`out`, after the launches that walk over it."""
-    if not out.size:
-        return out
-    route = plan(out, *operands, packs=packs)
-    if route is None:
-        return NotImplemented
-    variant = variant | {"V": str(route.vector)}
-    for piece in route.pieces:
-        launch(spec, variant, (*operands, out, piece.layout), size=piece.size, vector=route.vector)
-    return out
 
 
 def _apply(kernel: str, functor: str, operands: tuple[Array, ...]) -> Any:
@@ -59,7 +38,7 @@ def _apply(kernel: str, functor: str, operands: tuple[Array, ...]) -> Any:
     shape = np.broadcast_shapes(*(x.shape for x in operands))
     out = empty_elementwise(shape, bool_ if group.truth else dtype, operands)
     variant = {"F": functor, "T": t, "R": "bool" if group.truth else t}
-    return _run(SPEC_OF[group.spec], variant, operands, out, packs=group.packs)
+    return run(SPEC_OF[group.spec], variant, operands, out, packs=group.packs)
 
 
 def _same(x: Array) -> Array:
@@ -80,23 +59,23 @@ def _unary(
     """The kernel of a function of one array; `exact` is all there is to it for the dtypes of
     `exact_kinds`."""
 
-    def run(x: Array) -> Any:
+    def call(x: Array) -> Any:
         if exact is not None and x.dtype.kind in exact_kinds:
             return exact(x)
         return _apply("unary", functor, (x,))
 
-    run.__doc__ = doc
-    return run
+    call.__doc__ = doc
+    return call
 
 
 def _binary(functor: str, doc: str) -> Kernel:
     """The kernel of a function of two arrays."""
 
-    def run(a: Array, b: Array) -> Any:
+    def call(a: Array, b: Array) -> Any:
         return _apply("binary", functor, (a, b))
 
-    run.__doc__ = doc
-    return run
+    call.__doc__ = doc
+    return call
 
 
 relu: Kernel = _unary("Relu", "max(x, 0); NaN stays.")
@@ -194,22 +173,10 @@ def cast(x: Array, *, dtype: DType) -> Any:
     return cast_into(x, empty_elementwise(x.shape, dtype, (x,)))
 
 
-def cast_into(x: Array, out: Array) -> Any:
-    """`out`, after x broadcast to its shape was written into it."""
-    if x.dtype == out.dtype:
-        return copied(x, out)
-    if not (has_ctype(x.dtype) and has_ctype(out.dtype)):
-        return NotImplemented
-    variant = {"T": ctype(x.dtype), "R": ctype(out.dtype)}
-    if variant | {"V": "1"} not in CAST.variants:
-        return NotImplemented
-    return _run(CAST, variant, (x,), out)
-
-
 def where(c: Array, a: Array, b: Array) -> Any:
     """a where c is true, else b."""
     bits = BITS.get(a.dtype.itemsize, "")
     if c.dtype != bool_ or a.dtype != b.dtype or {"T": bits, "V": "1"} not in WHERE.variants:
         return NotImplemented
     out = empty_elementwise(np.broadcast_shapes(c.shape, a.shape, b.shape), a.dtype, (a, b, c))
-    return _run(WHERE, {"T": bits}, (c, a, b), out)
+    return run(WHERE, {"T": bits}, (c, a, b), out)
