@@ -121,7 +121,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "trunc",
         "where",
     ),
-    "copy": ("copy", "contiguous", "full"),
+    "copy": ("copy", "contiguous", "full", "assign"),
     "optim": ("sgd", "adam", "rmsprop", "sumsq", "gather_flat"),
     "random": (
         "philox_bits",

@@ -9,6 +9,7 @@ import numpy as np
 from gpudl.dtypes import DType
 from gpudl.notices import notice
 from gpudl.runtime import launch
+from gpudl.runtime.arguments import extent
 
 from ..gpu import BITS, Array, copied, empty, empty_elementwise
 from .specs import FILL
@@ -23,6 +24,17 @@ def contiguous(x: Array) -> Array:
     """x in new memory, in C order."""
     notice("copy", "contiguous", lambda: f"{x.dtype.name}{x.shape} to C order")
     return copied(x, empty(x, x.shape))
+
+
+def assign(out: Array, value: Any) -> Any:
+    """Write `value`, an array of this device and dtype, into `out`, broadcast."""
+    if type(value) is not type(out) or value.dtype != out.dtype:
+        return NotImplemented
+    if value.size and out.size:
+        (a, n), (b, m) = extent(out), extent(value)
+        if a < b + m and b < a + n:
+            return NotImplemented  # memory that overlaps would be read after it was written
+    return copied(value, out)
 
 
 def full(*, shape: tuple[int, ...], value: complex, dtype: DType, device: Any) -> Any:
