@@ -42,13 +42,17 @@ def assign(out: Array, value: Any) -> Any:
             filled(out, value)
             return None
         value = filled(empty(out, (), out.dtype), value)
-    if devices.of(value) != devices.of(out):
-        return NotImplemented
-    if value.ndim > out.ndim or np.broadcast_shapes(value.shape, out.shape) != out.shape:
+    if devices.of(value) != devices.of(out) or not _spreads(value.shape, out.shape):
         return NotImplemented
     if _meet(out, value):
         value = copied(value, empty(value, value.shape))
     return NotImplemented if cast_into(value, out) is NotImplemented else None
+
+
+def _spreads(shape: Shape, to: Shape) -> bool:
+    """Whether `shape` broadcasts to the shape `to`."""
+    lead = len(to) - len(shape)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(shape, to[lead:], strict=True))
 
 
 def _meet(a: Array, b: Array) -> bool:

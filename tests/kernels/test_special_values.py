@@ -25,16 +25,14 @@ def special(dtype: str) -> np.ndarray:
     if kind == "i":
         least, largest = np.iinfo(dtype).min, np.iinfo(dtype).max
         bits = np.iinfo(dtype).bits
-        return np.array(
-            [0, 1, -1, 2, -2, 3, 7, -7, 10, bits - 1, bits, 200, least, largest], dtype
-        )
+        return np.array([0, 1, -1, 2, -2, 3, 7, -7, 10, bits - 1, bits, 200, least, largest], dtype)
     info = np.finfo(dtype)
     sizes = np.array([0, info.tiny, 1e-6, 0.5, 1, 1.5, 2, 2.5, 3, 7, 50, info.max, np.inf], dtype)
     return np.concatenate([sizes, -sizes, np.array([np.nan], dtype)])
 
 
 def same(got: np.ndarray, want: np.ndarray, signed: bool) -> np.ndarray:
-    """Where two results agree: NaN with NaN, zeros in sign if they are `signed`, the rest nearly."""
+    """Where two results agree: NaN with NaN, zeros in sign if `signed`, the rest nearly."""
     if got.dtype.kind in "bi":
         return np.asarray(got == want)
     rtol, atol = (1e-4, 1e-7) if got.dtype == np.float32 else (1e-9, 1e-12)
