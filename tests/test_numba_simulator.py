@@ -381,7 +381,7 @@ def lane_left_out(x):
 
 
 def masks_differ(x):
-    x[0] = cuda.ballot_sync(ALL if cuda.threadIdx.x % 2 else 0x55555555, True)
+    x[0] = cuda.ballot_sync(ALL if cuda.threadIdx.x % 32 < 16 else 0xFFFF0001, True)
 
 
 def reads_an_absent_lane(x):

@@ -26,7 +26,7 @@ from ..notices import notice
 from ..settings import settings
 from . import numba_threads
 from .numba_signature import types_of
-from .python_source import bound, callees, fingerprint
+from .python_source import Function, bound, callees, fingerprint
 
 DType = np.dtype[Any]
 OPTIONS: dict[str, Any] = {
@@ -49,13 +49,14 @@ def cached_in(folder: Path) -> Iterator[None]:
     """Inside the block, functions that Numba compiles with `cache=True` are kept in `folder`."""
     import numba
 
+    config: Any = numba.config
     with _lock:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(folder)
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(folder)
         try:
             yield
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
 
 
 def cache_folder(function: Callable[..., Any], given: Mapping[str, Any]) -> Path:
@@ -71,7 +72,7 @@ class Compiled:
     `given` are meanings of global names of `function`: a formula, for a loop that maps one.
     """
 
-    def __init__(self, function: FunctionType, signature: str, **given: Any) -> None:
+    def __init__(self, function: Function, signature: str, **given: Any) -> None:
         self.function, self.signature, self.given = function, signature, given
         self._made: dict[DType, Any] = {}
 
@@ -115,7 +116,7 @@ class Compiled:
         """The function with its callees compiled; they are compiled into it."""
         done: dict[FunctionType, Any] = {}
 
-        def compiled_callees(function: FunctionType) -> dict[str, Any]:
+        def compiled_callees(function: Function) -> dict[str, Any]:
             return {name: callee(value) for name, value in callees(function, self.given).items()}
 
         def callee(function: FunctionType) -> Any:

@@ -40,9 +40,10 @@ def module() -> Any:
         raise missing("numba-cuda", "cuda13", "numba.cuda")
     import numba.cuda
 
+    found: Any = numba.cuda
     # A small array is a small grid; that is no reason to warn.
-    numba.cuda.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
-    return numba.cuda
+    found.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    return found
 
 
 def real(function: Function) -> Function:

@@ -18,7 +18,9 @@ def types_of(signature: str, dtype: DType) -> tuple[Any, ...]:
     """Numba's types for the words of a signature and the dtype of the kernel."""
     import numba
 
-    integer, number = numba.int64, numba.from_dtype(dtype)
+    integer: Any = numba.int64
+    number: Any = numba.from_dtype(dtype)
+    array: Any = numba.types.Array
 
     def type_of(word: str) -> Any:
         if word == "i":
@@ -28,6 +30,6 @@ def types_of(signature: str, dtype: DType) -> tuple[Any, ...]:
         letter, axes = word[0], int(word[1:])
         element = integer if letter == "I" else number
         layout = "A" if letter == "A" else "C"
-        return numba.types.Array(element, axes, layout, readonly=letter != "W")
+        return array(element, axes, layout, readonly=letter != "W")
 
     return tuple(type_of(word) for word in signature.split())

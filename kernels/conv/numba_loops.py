@@ -34,7 +34,7 @@ def place(row: int, geometry: Any) -> Any:
     return row // geometry[COUNT], j0, j1, j2
 
 
-def result_pixel(row: int, geometry: Any) -> int:
+def result_pixel(row: int, geometry: Any) -> Any:
     """The pixel of the result that `row` of the pass is."""
     n, j0, j1, j2 = place(row, geometry)
     p0 = geometry[START] + geometry[SPREAD] * j0

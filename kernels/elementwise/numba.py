@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from types import FunctionType
 from typing import Any
 
 from gpudl import devices
 from gpudl.devices.layout import axis_order
 from gpudl.runtime.numba_cpu import Compiled
+from gpudl.runtime.python_source import Function
 
 from ..layout import FLOATS, Array, channels_first, channels_last, contiguous, takes
 from . import formulas
@@ -52,7 +52,7 @@ def _add_planes(begin: int, end: int, x: Any, b: Any, out: Any) -> None:
 class Map:
     """A formula for float32 and one for float64, mapped over one array or over pairs."""
 
-    def __init__(self, single: FunctionType, double: FunctionType, *, pairs: bool = False) -> None:
+    def __init__(self, single: Function, double: Function, *, pairs: bool = False) -> None:
         loop, signature = (_map_pairs, "i i R1 R1 W1") if pairs else (_map, "i i R1 W1")
         self.loops = {
             dtype: Compiled(loop, signature, formula=function)

@@ -62,7 +62,7 @@ _product = Compiled(_multiply, "i i A2 R1 R1 W2 i")
 def _matmul(a: Array, b: Array, bias: Array) -> Array:
     (M, K), N = a.shape, b.shape[1]
     dtype = a.dtype
-    out = devices.CPU.empty((M, N), dtype)
+    out: Array = devices.CPU.empty((M, N), dtype)
     if not out.size:
         return out
     panels, depth = -(-N // WIDTH), rounded(K, STEP)

@@ -139,9 +139,9 @@ class Body:
                 raise unsupported("a kernel that returns a value", node.lineno)
             out += parsed(f"yield {END}\nreturn")
             return
-        value = None if node.value is None else self.expressions.kept(node.value, out)
+        result = None if node.value is None else self.expressions.kept(node.value, out)
         out += parsed(EXIT)
-        out.append(ast.Return(value))
+        out.append(ast.Return(result))
 
     # ----- waits -----
     def _waiting_call(self, node: ast.Call, out: Statements) -> ast.expr:
@@ -182,8 +182,8 @@ class Body:
         scope = Scope(self.module, function, prefix=self.module.temporary("f") + "_")
         if call.keywords or len(call.args) != len(scope.parameters):
             raise unsupported(f"defaults or keywords in a call of {function.__name__}", call.lineno)
-        for parameter, value in zip(scope.parameters, call.args, strict=True):
-            out.append(assign(scope.prefix + parameter, self.expressions.kept(value, out)))
+        for parameter, arg in zip(scope.parameters, call.args, strict=True):
+            out.append(assign(scope.prefix + parameter, self.expressions.kept(arg, out)))
         *body, last = scope.tree.body
         result = last.value if isinstance(last, ast.Return) else None
         if not isinstance(last, ast.Return):

@@ -166,8 +166,9 @@ def _dtype(given: Any) -> np.dtype[Any]:
     from numba.np.numpy_support import as_dtype
 
     if type(given).__module__.startswith("numba."):
-        return np.dtype(as_dtype(given))
-    return np.dtype(given)
+        given = as_dtype(given)
+    found: np.dtype[Any] = np.dtype(given)
+    return found
 
 
 def _load(name: str, text: str) -> ModuleType:

@@ -308,7 +308,7 @@ def local_array(shape: Any, dtype: Any) -> Any:
 
 
 # ----- arithmetic that only numba.cuda has -----
-def width(x: Any) -> int:
+def width(x: Any) -> Any:
     """The bits of an integer, 32 or 64, in compiled code."""
     raise NotImplementedError
 
@@ -317,19 +317,19 @@ def width(x: Any) -> int:
 def _width(x: Any) -> Any:
     bits = max(32, x.bitwidth)
 
-    def constant(x: Any) -> int:
+    def constant(x: Any) -> Any:
         return bits
 
     return constant
 
 
 @compiled
-def bit(x: Any, position: int) -> int:
+def bit(x: Any, position: int) -> Any:
     return np.int64(x) >> position & 1
 
 
 @compiled
-def popc(x: Any) -> int:
+def popc(x: Any) -> Any:
     count = 0
     for position in range(width(x)):
         count += bit(x, position)
@@ -337,7 +337,7 @@ def popc(x: Any) -> int:
 
 
 @compiled
-def clz(x: Any) -> int:
+def clz(x: Any) -> Any:
     for count in range(width(x)):
         if bit(x, width(x) - 1 - count):
             return count
@@ -345,7 +345,7 @@ def clz(x: Any) -> int:
 
 
 @compiled
-def ffs(x: Any) -> int:
+def ffs(x: Any) -> Any:
     for position in range(width(x)):
         if bit(x, position):
             return position + 1
@@ -353,7 +353,7 @@ def ffs(x: Any) -> int:
 
 
 @compiled
-def reversed_bits(x: Any) -> int:
+def reversed_bits(x: Any) -> Any:
     out = np.int64(0)
     for position in range(width(x)):
         out |= bit(x, position) << (width(x) - 1 - position)
