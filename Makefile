@@ -2,6 +2,7 @@
 # make test       install, lint, type check and the fast tests     make test-full    every test
 # make ext        rebuild both extensions in place                  make test-pythons every Python on this machine
 # make bench      the benchmark, 5 minutes                          make bench-full   all of it
+# make gpu-check  all kernels on this machine's card, under 9 minutes, without network
 # make clean      remove what these made
 # make test-array-api ARRAY_API_SUITE=dir    the array API suite; make test-full runs it too where the variable is set
 #
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell sh scripts/find_python.sh)
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test test-full test-array-api test-pythons ext bench bench-full lint typecheck format clean
+.PHONY: demo test test-full test-array-api test-pythons ext bench bench-full gpu-check lint typecheck format clean
 
 demo: $(VENV)/.train
 	@mkdir -p demo
@@ -51,6 +52,13 @@ else
 ext:
 	GPUDL_EXTENSION=required $(PYTHON) setup.py -q build_ext --inplace
 endif
+
+# A card's host has its own CUDA, CuPy, NumPy and ml_dtypes, and nothing can be fetched: an environment on top of them.
+GPU_PYTHON ?= python3
+gpu-check:
+	$(GPU_PYTHON) -m venv --system-site-packages build/gpu
+	build/gpu/bin/python -m pip install -q --no-index --no-deps --no-build-isolation -e .
+	build/gpu/bin/python scripts/gpu_check.py
 
 bench: $(VENV)/.train
 	$(BIN)/python -m bench --quick --json build/bench/quick.json --html build/bench/quick.html

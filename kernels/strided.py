@@ -120,6 +120,11 @@ def _pack(axes: tuple[Axis, ...], base: Strides, vector: int) -> Piece:
     return Piece(layout, size)
 
 
+def piece(axes: tuple[Axis, ...], vector: int = 1) -> Piece:
+    """One launch over all of `axes`, in packs of `vector`."""
+    return _pack(axes, (0,) * len(axes[0].strides), vector)
+
+
 def _pieces(axes: tuple[Axis, ...], base: Strides, vector: int) -> Iterator[Piece]:
     """`axes` in launches of fewer than 2**31 elements: the slowest is halved until they fit."""
     elements = 1
@@ -146,11 +151,12 @@ def _plan(
     strides: tuple[Strides, ...],
     itemsizes: tuple[int, ...],
     addresses: tuple[int, ...],
+    packs: bool,
 ) -> Plan | None:
     axes = merged(shape, strides)
     if len(axes) > MAX_AXES:
         return None
-    vector = widest(axes, max(itemsizes), addresses)
+    vector = widest(axes, max(itemsizes), addresses) if packs else 1
     return Plan(vector, tuple(_pieces(axes, (0,) * len(strides), vector)))
 
 
@@ -169,9 +175,9 @@ def element_strides(x: Any, shape: tuple[int, ...]) -> Strides | None:
     return tuple(found)
 
 
-def plan(out: Any, *operands: Any) -> Plan | None:
+def plan(out: Any, *operands: Any, packs: bool = True) -> Plan | None:
     """How to walk over `out` and `operands` broadcast to its shape; None: more than 8 axes are left
-    or an array is not aligned.
+    or an array is not aligned. Without `packs` it goes element by element.
     """
     shape = out.shape
     strides = []
@@ -186,7 +192,7 @@ def plan(out: Any, *operands: Any) -> Plan | None:
         strides.append(along)
         addresses.append(place)
         sizes.append(item)
-    return _plan(shape, tuple(strides), tuple(sizes), tuple(addresses))
+    return _plan(shape, tuple(strides), tuple(sizes), tuple(addresses), packs)
 
 
 # ----- transposes -----

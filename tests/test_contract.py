@@ -103,11 +103,10 @@ WAITING: dict[str, str] = {
     "numba_kernel": "kernels of your own",
     "testing.check_kernel": "kernels of your own",
 }
-COMMANDS = {"info", "doctor", "train", "bench"}
+COMMANDS = {"info", "doctor", "train", "bench", "kernels"}
 COMMANDS_WAITING = {
     "sample": "language models",
     "report": "training reports",
-    "kernels": "cuda kernels",
 }
 
 

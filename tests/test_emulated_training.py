@@ -1,8 +1,7 @@
 """The demo's network trains on the emulated GPU as it does on the CPU.
 
 Twenty steps, each from the CPU's state: the loss, every gradient, and (by `validate`) the result of
-every kernel. Which rows and calls a library served is listed, and those that have a kernel must not
-be among them.
+every kernel. No row and no call but views may be served by a library.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 import gpudl as gd
-from gpudl import kernels, tolerances
+from gpudl import tolerances
 from gpudl.autograd import rows
 
 EMU = gd.device("emu")
@@ -21,13 +20,14 @@ STEPS, BATCH = 20, 16
 # Rows that kernels of the first set compute, whatever the layout, in the dtypes of this network.
 ROWS = """
 add subtract multiply divide negative square sqrt exp log maximum minimum abs where cast copy full
-equal not_equal less less_equal greater greater_equal contiguous arange relu relu_bwd bias_add
+equal not_equal less less_equal greater greater_equal contiguous relu relu_bwd bias_add
 matmul linear conv conv_dgrad conv_wgrad max_pool max_pool_bwd avg_pool avg_pool_bwd batch_norm
 batch_norm_bwd running_stats softmax softmax_bwd log_softmax log_softmax_bwd cross_entropy
 cross_entropy_bwd sum max min argmax getitem_advanced index_add take_along_axis scatter_along_axis
 random_bits random_uniform random_normal
 """
 FIRST_KERNELS = set(ROWS.split())
+VIEWS = {"broadcast_to", "reshape"}  # the library makes them, and moves nothing
 
 
 class Run:
@@ -109,16 +109,14 @@ def test_parameters_after_each_step(steps):
 def test_kernels_compute_what_has_one(steps, count):
     _, served, calls = steps
     assert set(rows()) >= FIRST_KERNELS
-    having = {name for name in FIRST_KERNELS if rows()[name].kernel_on(EMU) is not None}
+    assert all(rows()[name].kernel_on(EMU) is not None for name in FIRST_KERNELS)
     del served["to_device"]  # a move is asked for, and is no work
     for name, n in sorted(served.items()):
         count(f"training on emu, row by the library: {name}", n)
     for name, n in sorted(calls.items()):
         count(f"training on emu, library call: {name}", n)
-    assert not set(served) & having, "a kernel is there and did not take these"
-    missing = FIRST_KERNELS - having
-    if not missing and kernels.find("assign", "emu") is not None:
-        assert not calls, "everything that this network needs has a kernel"
+    assert not served, "every row of this network has a kernel"
+    assert not set(calls) - VIEWS, "and so has what is no row"
 
 
 def test_free_running_losses_agree():

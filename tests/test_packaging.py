@@ -52,7 +52,8 @@ def test_dependencies_stay_small():
     for extra in EXTRAS - {"cuda12", "cuda13"}:
         names = {requirement_name(r) for r in extras[extra]}
         assert not names & {"torch", "jax", "jaxlib", "tensorflow", "tensorboard"}, extra
-        assert not any("cuda" in n or n.startswith("nvidia") for n in names), extra
+        if extra != "test":  # which compiles the kernels for every architecture
+            assert not any("cuda" in n or n.startswith("nvidia") for n in names), extra
 
 
 def test_nvrtc_is_pinned():

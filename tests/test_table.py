@@ -396,7 +396,8 @@ def derivatives(f: Derivatives, arrays: list, ws: list, vs: list) -> list[list[n
 
 def check_against_cpu(name: str, case: Case, layout: str) -> None:
     """Derivatives in float32 on the emulated GPU against float64 on the CPU. Where float32 itself
-    is further off, as behind a small difference, four times the error of the CPU's float32."""
+    is further off, as behind a small difference, eight times the error of the CPU's float32: sums
+    are taken in another order."""
     arrays = operands(case, FLOAT32, layout)
     exact = [wide(x) if kind(x.dtype) in "fc" else x for x in arrays]
     emu, cpu = Derivatives(name, case, EMU, layout), Derivatives(name, case)
@@ -416,7 +417,7 @@ def check_against_cpu(name: str, case: Case, layout: str) -> None:
         scale = max(size, tolerances.largest(*parts[2]))
         for i, (a, b, c) in enumerate(zip(*parts, strict=True)):
             error, inherent = tolerances.error(a, c, scale), tolerances.error(b, c, scale)
-            allowed = max(tolerances.tolerance(FLOAT32), 4 * inherent)
+            allowed = max(tolerances.tolerance(FLOAT32), 8 * inherent)
             assert error <= allowed, f"{what} {i}: error {error:.2e}, allowed {allowed:.2e}"
 
 

@@ -8,6 +8,7 @@ uses it is found instead of reading what happens to lie there.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable
@@ -45,7 +46,8 @@ class Block:
         self.ptr = buffer.ctypes.data if buffer.size else 0
 
     def __del__(self) -> None:
-        self.heap.freed(self)
+        if not sys.is_finalizing():
+            self.heap.freed(self)
 
 
 class Heap:

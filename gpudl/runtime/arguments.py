@@ -94,5 +94,9 @@ def ranges(spec: KernelSpec, args: Sequence[Any]) -> list[tuple[Range, Any]]:
             arrays = value.arrays
         else:
             continue
-        found += [(Range(*extent(array), number), array) for array in arrays if array.size]
+        for array in arrays:
+            if not hasattr(array, "data"):
+                raise KernelError(spec.name, f"argument {number} is {array!r}, not {letter!r}")
+            if array.size:
+                found.append((Range(*extent(array), number), array))
     return found

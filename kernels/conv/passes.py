@@ -99,24 +99,31 @@ class Problem:
         last = (_triple(low, 0), _triple(dilation, 1))
         return cls(x_shape[0], source, result, taps, steps, *last, groups)
 
-    def forward(self) -> Pass:
+    def forward_axes(self) -> tuple[Axis, ...]:
         """Results gather from x, one channel group after the other."""
-        axes = [
+        return tuple(
             Axis(n, 0, 1, s, tuple((k * d - low, k) for k in range(taps)))
             for n, s, d, low, taps in zip(
                 self.result, self.stride, self.dilation, self.low, self.kernel, strict=True
             )
-        ]
-        whole = self.groups == 1
-        return _pass(self.batch, self.source, self.result, self.kernel, axes, whole)
+        )
 
-    def backward(self) -> Iterator[Pass]:
+    def backward_axes(self) -> Iterator[tuple[Axis, ...]]:
         """Gradients of x gather from those of y: a pass for each residue of the stride."""
         choices = [
             [self._residue(axis, r) for r in range(min(self.stride[axis], self.source[axis]))]
             for axis in range(3)
         ]
-        for axes in itertools.product(*choices):
+        return itertools.product(*choices)
+
+    def forward(self) -> Pass:
+        """The pass over x."""
+        whole = self.groups == 1
+        return _pass(self.batch, self.source, self.result, self.kernel, self.forward_axes(), whole)
+
+    def backward(self) -> Iterator[Pass]:
+        """The passes over the gradient of y."""
+        for axes in self.backward_axes():
             whole = self.groups == 1
             yield _pass(self.batch, self.result, self.source, self.kernel, axes, whole)
 

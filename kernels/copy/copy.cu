@@ -18,6 +18,17 @@ __global__ void __launch_bounds__(kThreads) copy(const T* __restrict__ x, T* __r
     for (int k = 0; k < kPacks<V>; ++k) store_pack(y + offset[k][0], packs[k], count[k]);
 }
 
+// n elements from y on become `bits`. Bandwidth: size of y written once, 16 bytes an access.
+template <class T>
+__global__ void __launch_bounds__(kThreads) fill(T* __restrict__ y, int64_t n, uint64_t bits) {
+    constexpr int V = 16 / int(sizeof(T));
+    const int64_t first = (int64_t(blockIdx.x) * kThreads + threadIdx.x) * V;
+    Pack<T, V> pack;
+#pragma unroll
+    for (int v = 0; v < V; ++v) pack.value[v] = T(bits);
+    if (first < n) store_pack(y + first, pack, n - first < V ? int(n - first) : V);
+}
+
 constexpr int kTile = 32;
 constexpr int kTileRows = 8; // threads along the slow side of a tile
 

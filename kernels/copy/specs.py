@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from gpudl.runtime import Case, Geometry, KernelSpec, Operand
 
 from ..strided import THREADS, blocks
+
+Array = np.ndarray[Any, Any]
 
 TILE, TILE_ROWS = 32, 8
 # A dtype for each element size: copies move bits.
 SIZES = {"uint8_t": "bool", "uint16_t": "int16", "uint32_t": "float32", "uint64_t": "int64"}
 WIDE = {"uint4": "complex128"}
+
+
+def _assigned(out: Array, value: Array) -> tuple[Array, Array]:
+    """What `assign` returns, and the operand that it writes into."""
+    return (np.broadcast_to(value, out.shape),) * 2
+
+
+def _ones(*, shape: tuple[int, ...], value: int, dtype: np.dtype[Any]) -> Array:
+    return np.full(shape, value, dtype)
 
 
 def walk(*, size: int, vector: int) -> Geometry:
@@ -41,6 +56,8 @@ COPY = KernelSpec(
         *[Case("copy", (Operand(shape),)) for shape in ((), (0, 3), (1,), (1128,))],
         Case("copy", (Operand((3, 5, 4, 6), layout="channels_last"),)),
         Case("contiguous", (Operand((3, 5, 4, 6), layout="channels_last"),)),
+        Case("assign", (Operand((5, 7)), Operand((7,))), {}, _assigned, (0,)),
+        Case("assign", (Operand((5, 8), layout="reversed"), Operand((5, 1))), {}, _assigned, (0,)),
         Case("contiguous", (Operand((9, 8, 4), layout="strided"),)),
         Case("contiguous", (Operand((9, 1128), layout="broadcast"),)),
     ),
@@ -67,4 +84,26 @@ TRANSPOSE = KernelSpec(
     shared=TILE * (TILE + 1) * 16,
 )
 
-SPECS = (COPY, TRANSPOSE)
+FILL_DTYPES = {"uint8_t": "bool", "uint16_t": "int16", "uint32_t": "float32", "uint64_t": "int64"}
+
+
+def _filled(*, nbytes: int) -> Geometry:
+    return Geometry(grid=(-(-nbytes // (16 * THREADS)), 1, 1), block=(THREADS, 1, 1))
+
+
+FILL = KernelSpec(
+    name="fill",
+    source="copy/copy.cu",
+    template="fill<{T}>",
+    signature="PqQ",
+    geometry=_filled,
+    variants=tuple({"T": bits} for bits in FILL_DTYPES),
+    cases=tuple(
+        Case("full", (), {"shape": shape, "value": 1, "dtype": np.dtype(dtype)}, _ones)
+        for dtype in FILL_DTYPES.values()
+        for shape in ((), (0,), (37,), (1128, 3))
+    ),
+    registers=24,
+)
+
+SPECS = (COPY, FILL, TRANSPOSE)

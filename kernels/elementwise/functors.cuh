@@ -112,7 +112,6 @@ GPUDL_FUNCTION(Gelu, bounded_below(x) * real::normal_cdf(x))
 GPUDL_FUNCTION(GeluTanh, bounded_below(x) * real::sigmoid(gelu_argument(x)))
 
 GPUDL_BACKWARD(ReluBwd, x <= T(0) ? T(0) : g) // x: the result
-GPUDL_BACKWARD(TanhBwd, g * (T(1) - x * x))   // x: the result
 GPUDL_BACKWARD(SiluBwd, g * silu_slope(x))
 GPUDL_BACKWARD(GeluBwd, g * gelu_slope(x))
 GPUDL_BACKWARD(GeluTanhBwd, g * gelu_tanh_slope(x))

@@ -3,7 +3,11 @@
 
 namespace {
 
-constexpr int BATCH_AXES = 3;
+constexpr int BATCH_AXES = 4;
+
+// Blocks that a multiprocessor must hold at least. Left to itself, ptxas spills to hold more.
+template <class T>
+constexpr int RESIDENT = sizeof(T) == 4 ? 2 : 1;
 
 // kernels/matmul/gpu.py packs the same bytes. Strides count elements. a_ld is the stride between rows of memory, of
 // the axis that does not lie side by side. Batches are numbered with the last axis fastest.
@@ -17,7 +21,6 @@ struct Product {
     int32_t tiles;  // of a matrix
     int32_t a_quads, b_quads, c_quads;  // whether its rows are aligned to 16 bytes
     int32_t activation;
-    int32_t unused;
 };
 
 // A matrix of which one axis lies side by side: A(m, k) or B(k, n), by its place i along the tile and by k.
@@ -48,13 +51,14 @@ private:
 
 }  // namespace
 
-// nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not.
+// nn, nt, tn and tt by what lies side by side: A_ALONG for a transposed A, B_ALONG for a B that is not. Bound by FMA: of
+// floats the large tile does 2 128 64 / (4 (128 + 64)) = 21 FLOPs for a byte that it fetches, the small one 16.
 template <class T, class Tile, bool A_ALONG, bool B_ALONG>
-__global__ void __launch_bounds__(Tile::THREADS, 2)
+__global__ void __launch_bounds__(Tile::THREADS, RESIDENT<T>)
     matmul(const T* a, const T* b, const T* bias, T* c, Product p) {
     const int tile = blockIdx.x % p.tiles;
     const int64_t matrix = blockIdx.x / p.tiles;  // part * batches + batch: C's number
-    const int64_t batches = int64_t(p.batch[0]) * p.batch[1] * p.batch[2];
+    const int64_t batches = int64_t(p.batch[0]) * p.batch[1] * p.batch[2] * p.batch[3];
     const int part = matrix / batches;
     int64_t rest = matrix % batches;
 #pragma unroll
@@ -88,4 +92,28 @@ __global__ void __launch_bounds__(256)
     for (int part = 1; part < count; ++part) sum += parts[part * size + i];
     if (bias) sum += bias[i % columns];
     c[i] = activated(sum, activation);
+}
+
+// y[i] = activation(the sum over k of A(i, k) x(k), plus bias), k side by side in both: a warp a row, VEC elements a
+// load. Bound by bandwidth: every element of A is read once for one FMA, half a FLOP a byte of float.
+template <class T, int VEC>
+__global__ void __launch_bounds__(256) matrix_vector(const T* a, const T* x, const T* bias, T* y, int64_t ld,
+                                                     int32_t rows, int32_t K, int32_t bias_step, int32_t activation) {
+    struct alignas(VEC * sizeof(T)) Pack {
+        T value[VEC];
+    };
+    const int64_t row = int64_t(blockIdx.x) * 8 + threadIdx.x / 32;
+    const int lane = threadIdx.x % 32;
+    if (row >= rows) return;
+    T sum = T(0);
+#pragma unroll 4
+    for (int k = lane * VEC; k < K; k += 32 * VEC) {
+        const Pack left = *reinterpret_cast<const Pack*>(a + row * ld + k);
+        const Pack right = *reinterpret_cast<const Pack*>(x + k);
+#pragma unroll
+        for (int e = 0; e < VEC; ++e) sum += left.value[e] * right.value[e];
+    }
+#pragma unroll
+    for (int d = 16; d > 0; d /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, d);
+    if (lane == 0) y[row] = activated(bias ? sum + bias[row * bias_step] : sum, activation);
 }

@@ -95,10 +95,17 @@ struct LossSlope {
     }
 };
 
+// Rounded to a T, a large logsumexp has lost the digits that exp needs.
+template <class T>
+GD_DEVICE bool holds_digits(T lse) {
+    return lse >= T(-8) && lse <= T(8);
+}
+
 template <class T, int LANES, int PER, int VEC>
 __global__ void __launch_bounds__(kRowThreads<LANES>)
-cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_t* __restrict__ labels, int64_t ignore_index,
-                  double smoothing, T* __restrict__ gx, int64_t rows, int32_t cols, ErrorSlot error) {
+cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_t* __restrict__ labels,
+                  const T* __restrict__ lse, int64_t ignore_index, double smoothing, T* __restrict__ gx, int64_t rows,
+                  int32_t cols, ErrorSlot error) {
     using Tile = RowTile<T, LANES, PER, VEC>;
     __shared__ T scratch[2][kRowWarps<LANES>];
     const int64_t row = Tile::row();
@@ -109,11 +116,14 @@ cross_entropy_bwd(const T* __restrict__ g, const T* __restrict__ x, const int64_
 #pragma unroll
     for (int i = 1; i < PER; ++i) top = larger(top, tile.v[i]);
     top = group_reduce<LANES>(top, Largest{}, scratch[0]);
+    const bool known = row < rows && holds_digits(lse[row]);
+    if (known) top = lse[row];
     T sum = T(0);
 #pragma unroll
     for (int i = 0; i < PER; ++i) sum += tile.v[i] = exp_(tile.v[i] - top);
-    const T scale = T(1) / group_reduce<LANES>(sum, Sum{}, scratch[1]);
+    sum = group_reduce<LANES>(sum, Sum{}, scratch[1]);
     if (row >= rows) return;
+    const T scale = known ? T(1) : T(1) / sum;
     const LossSlope<T> slope(g, labels, row, cols, ignore_index, smoothing, Tile::lane() == 0, error);
 #pragma unroll
     for (int i = 0; i < PER; ++i) tile.v[i] = slope(tile.v[i] * scale, Tile::column(i));
@@ -130,7 +140,7 @@ cross_entropy_bwd_long(const T* __restrict__ g, const T* __restrict__ x, const i
     const T* from = x + row * cols;
     const LossSlope<T> slope(g, labels, row, cols, ignore_index, smoothing, threadIdx.x == 0, error);
     T shift = lse[row], scale = T(1);
-    if (!(shift >= T(-8) && shift <= T(8))) {  // rounded to a T, a large lse has lost the digits that exp needs
+    if (!holds_digits(shift)) {
         const Online<T> all = online_row<T, VEC>(from, cols, states);
         shift = all.top;
         scale = T(1) / all.sum;

@@ -118,24 +118,21 @@ def cross_entropy_bwd(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    """The gradient (N, C) of the losses with respect to the logits; g is (N,).
-
-    Rows that stay in registers are exponentiated anew; only longer ones need `lse`.
-    """
+    """The gradient (N, C) of the losses with respect to the logits; g is (N,)."""
     if not takes(g, logits, lse) or labels.dtype != int64 or logits.ndim != 2:
         return NotImplemented
     gx = empty(logits, logits.shape)
     if not gx.size:
         return gx
     rows, cols = logits.shape
-    g, x, labels = contiguous(g), contiguous(logits), contiguous(labels)
+    g, x, labels, lse = map(contiguous, (g, logits, labels, lse))
     options = (ignore_index, label_smoothing)
     tile = choose(cols, x, gx)
     if tile is None:
         variant = long_variant(x.dtype, vector(cols, x, gx))
-        given = (g, x, labels, contiguous(lse), *options, gx, cols, _LABEL_BWD)
+        given = (g, x, labels, lse, *options, gx, cols, _LABEL_BWD)
         launch(CROSS_ENTROPY_BWD_LONG, variant, given, rows=rows)
     else:
-        args = (g, x, labels, *options, gx, rows, cols, _LABEL_BWD)
+        args = (g, x, labels, lse, *options, gx, rows, cols, _LABEL_BWD)
         launch(CROSS_ENTROPY_BWD, tile.variant(x.dtype), args, rows=rows, lanes=tile.lanes)
     return gx

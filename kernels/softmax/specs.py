@@ -45,7 +45,7 @@ def with_lost_rows(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.d
 def probabilities(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Rows of a softmax."""
     x = np.exp(np.asarray(rng.standard_normal(shape)))
-    return (x / x.sum(-1, keepdims=True)).astype(dtype)
+    return np.asarray(x / x.sum(-1, keepdims=True)).astype(dtype)
 
 
 def log_probabilities(
@@ -232,7 +232,7 @@ CROSS_ENTROPY_BWD = KernelSpec(
     name="cross_entropy_bwd",
     source="softmax/cross_entropy.cu",
     template="cross_entropy_bwd<{T}, {LANES}, {PER}, {VEC}>",
-    signature="PPPqdPqiE",
+    signature="PPPPqdPqiE",
     geometry=tiled,
     variants=tile_variants(),
     cases=_slope_cases(long=False),

@@ -315,7 +315,7 @@ def width(x: Any) -> Any:
 
 @overload(width)
 def _width(x: Any) -> Any:
-    bits = max(32, x.bitwidth)
+    bits: int = max(32, x.bitwidth)
 
     def constant(x: Any) -> Any:
         return bits

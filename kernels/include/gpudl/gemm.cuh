@@ -201,13 +201,15 @@ GD_DEVICE void multiply(const T* a_slice, const T* b_slice, T (&acc)[Tile::TM][T
     }
 }
 
-// acc = the tile of C at (m0, n0), summed over k from k_begin to k_end. The operands know where k ends.
+// acc = the tile of C at (m0, n0), summed over k from k_begin to k_end. The operands know where k ends. Takes
+// 2 BK (BM + BN + 8) elements of dynamic shared memory.
 template <class Tile, class T, class A, class B>
 GD_DEVICE void accumulate(const A& a, const B& b, int m0, int n0, int k_begin, int k_end, T (&acc)[Tile::TM][Tile::TN]) {
     using SliceA = Slice<T, Tile::BM, Tile::THREADS, A>;
     using SliceB = Slice<T, Tile::BN, Tile::THREADS, B>;
-    __shared__ __align__(16) T a_slices[2][SliceA::SIZE];
-    __shared__ __align__(16) T b_slices[2][SliceB::SIZE];
+    GPUDL_DYNAMIC_SHARED(T, shared);
+    T* const a_slices = shared;
+    T* const b_slices = shared + 2 * SliceA::SIZE;
 
 #pragma unroll
     for (int i = 0; i < Tile::TM; ++i) {
@@ -217,20 +219,20 @@ GD_DEVICE void accumulate(const A& a, const B& b, int m0, int n0, int k_begin, i
     if (k_begin >= k_end) return;
     SliceA a_slice(a, m0);
     SliceB b_slice(b, n0);
-    a_slice.fetch(k_begin, a_slices[0]);
-    b_slice.fetch(k_begin, b_slices[0]);
+    a_slice.fetch(k_begin, a_slices);
+    b_slice.fetch(k_begin, b_slices);
     int now = 0;
     for (int k = k_begin; k < k_end; k += BK) {
-        a_slice.settle(a_slices[now]);
-        b_slice.settle(b_slices[now]);
+        a_slice.settle(a_slices + now * SliceA::SIZE);
+        b_slice.settle(b_slices + now * SliceB::SIZE);
         copies_landed();
         // This slice is there, and nobody multiplies the one before any more: its buffer is free.
         __syncthreads();
         if (k + BK < k_end) {
-            a_slice.fetch(k + BK, a_slices[now ^ 1]);
-            b_slice.fetch(k + BK, b_slices[now ^ 1]);
+            a_slice.fetch(k + BK, a_slices + (now ^ 1) * SliceA::SIZE);
+            b_slice.fetch(k + BK, b_slices + (now ^ 1) * SliceB::SIZE);
         }
-        multiply<Tile>(a_slices[now], b_slices[now], acc);
+        multiply<Tile>(a_slices + now * SliceA::SIZE, b_slices + now * SliceB::SIZE, acc);
         now ^= 1;
     }
 }

@@ -32,8 +32,15 @@ MUTANTS = (
     # ----- batch norm -----
     fold_barrier("batch_norm_moments"),
     last_chunk("batch_norm_moments"),
-    Mutant("batch_norm_moments", "index", "int64_t(blockIdx.y) * 2 * channels", "int64_t(blockIdx.y) * channels"),
-    Mutant("batch_norm_moments", "reduction", "int(blockDim.y) / 2", "int(blockDim.y) / 4", 0, COLUMNS),
+    Mutant(
+        "batch_norm_moments",
+        "index",
+        "int64_t(blockIdx.y) * 2 * channels",
+        "int64_t(blockIdx.y) * channels",
+    ),
+    Mutant(
+        "batch_norm_moments", "reduction", "int(blockDim.y) / 2", "int(blockDim.y) / 4", 0, COLUMNS
+    ),
     Mutant("batch_norm_moments", "bound", "if (c < channels) {", "if (c <= channels) {"),
     fold_barrier("batch_norm_finish"),
     Mutant("batch_norm_finish", "bound", "i < chunks;", "i <= chunks;"),
@@ -41,11 +48,22 @@ MUTANTS = (
     Mutant("batch_norm_finish", "index", "part[0], part[channels]", "part[0], part[0]"),
     last_chunk("batch_norm_apply"),
     Mutant("batch_norm_apply", "bound", CHANNEL + "T m[VEC], rest", "T m[VEC], rest"),
-    Mutant("batch_norm_apply", "index", "scale[k] = folded[channels + c + k]", "scale[k] = folded[c + k]"),
+    Mutant(
+        "batch_norm_apply",
+        "index",
+        "scale[k] = folded[channels + c + k]",
+        "scale[k] = folded[c + k]",
+    ),
     fold_barrier("batch_norm_products"),
     last_chunk("batch_norm_products"),
     Mutant("batch_norm_products", "index", "own[VEC + k] += up.v[k]", "own[VEC + k] += up.v[0]"),
-    Mutant("batch_norm_products", "bound", "if (threadIdx.y != 0 || c >= channels)", "if (c >= channels)", 2),
+    Mutant(
+        "batch_norm_products",
+        "bound",
+        "if (threadIdx.y != 0 || c >= channels)",
+        "if (c >= channels)",
+        2,
+    ),
     fold_barrier("batch_norm_bwd_finish"),
     Mutant("batch_norm_bwd_finish", "bound", "i < chunks;", "i <= chunks;", 1),
     Mutant("batch_norm_bwd_finish", "index", "own[1] += sums[channels]", "own[1] += sums[0]"),
@@ -53,7 +71,12 @@ MUTANTS = (
     Mutant("batch_norm_gx", "bound", CHANNEL + "T m[VEC], scale", "T m[VEC], scale"),
     Mutant("batch_norm_gx", "index", "folded[2 * channels + c + k]", "folded[channels + c + k]"),
     # ----- running statistics -----
-    Mutant("running_stats", "bound", CHANNEL + "const T keep", "if (c > channels) return;\n    const T keep"),
+    Mutant(
+        "running_stats",
+        "bound",
+        CHANNEL + "const T keep",
+        "if (c > channels) return;\n    const T keep",
+    ),
     Mutant("running_stats", "tail", "(var < T(0) ? T(0) : var)", "var"),
     Mutant("running_stats", "index", "mean[c] * T(momentum)", "rstd[c] * T(momentum)"),
     # ----- layer norm -----
@@ -64,11 +87,21 @@ MUTANTS = (
     row_barrier("layer_norm_fwd_long", 1),
     Mutant("layer_norm_fwd_long", "index", "y + row * cols + c", "y + c"),
     Mutant("layer_norm_fwd_long", "reduction", "d * d * (n * share)", "d * d * share", 0, MOMENTS),
-    Mutant("layer_norm_fwd_long", "bound", "if (threadIdx.x != 0) return;", "if (threadIdx.x > 1) return;"),
+    Mutant(
+        "layer_norm_fwd_long",
+        "bound",
+        "if (threadIdx.x != 0) return;",
+        "if (threadIdx.x > 1) return;",
+    ),
     row_barrier("layer_norm_bwd", 0),
     Mutant("layer_norm_bwd", "bound", HELD, "row <= rows ? cols : 0", 1),
     Mutant("layer_norm_bwd", "index", "*= weight[Tile::column(i)]", "*= weight[0]"),
-    Mutant("layer_norm_bwd", "tail", "up.load(g + row * cols, held, T(0))", "up.load(g + row * cols, held, T(1))"),
+    Mutant(
+        "layer_norm_bwd",
+        "tail",
+        "up.load(g + row * cols, held, T(0))",
+        "up.load(g + row * cols, held, T(1))",
+    ),
     row_barrier("layer_norm_bwd_long", 0),
     Mutant("layer_norm_bwd_long", "index", "gx + start + c", "gx + c"),
     Mutant("layer_norm_bwd_long", "bound", "c < cols; c +=", "c <= cols; c +=", 0, ROWS),
@@ -76,7 +109,9 @@ MUTANTS = (
     fold_barrier("layer_norm_products"),
     last_chunk("layer_norm_products"),
     Mutant("layer_norm_products", "index", "scale = rstd[r]", "scale = rstd[0]"),
-    Mutant("layer_norm_products", "bound", "if (c < cols) {\n        each_row", "{\n        each_row"),
+    Mutant(
+        "layer_norm_products", "bound", "if (c < cols) {\n        each_row", "{\n        each_row"
+    ),
     fold_barrier("layer_norm_finish"),
     Mutant("layer_norm_finish", "bound", "i < chunks;", "i <= chunks;"),
     Mutant("layer_norm_finish", "index", "own[1] += sums[cols]", "own[1] += sums[0]"),

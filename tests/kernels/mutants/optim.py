@@ -9,11 +9,18 @@ ROWS = "gpudl/rows.cuh"
 
 
 def spans(spec: str) -> tuple[Mutant, ...]:
-    """What every pass over segments can get wrong: their end, which is a block's, what is aligned."""
+    """What every pass over segments can get wrong: their end, whose is which, what is aligned."""
     last = "first + kSpan < at.stop[segment] ? first + kSpan : at.stop[segment]"
     return (
         Mutant(spec, "tail", last, "first + kSpan", 0, SEGMENTS),
-        Mutant(spec, "bound", "at.block[middle] <= int(blockIdx.x)", "at.block[middle] < int(blockIdx.x)", 0, SEGMENTS),
+        Mutant(
+            spec,
+            "bound",
+            "at.block[middle] <= int(blockIdx.x)",
+            "at.block[middle] < int(blockIdx.x)",
+            0,
+            SEGMENTS,
+        ),
         Mutant(spec, "index", "single = last - last % V", "single = last", 0, SEGMENTS),
         Mutant(spec, "alignment", " && at.start[segment] % V == 0", "", 0, SEGMENTS),
     )
@@ -29,7 +36,12 @@ MUTANTS = (
     Mutant("adam", "formula", "most.v[k] > largest ||", "most.v[k] < largest ||"),
     Mutant("adam", "formula", "weight < T(0.5)", "weight < T(5)"),
     Mutant("rmsprop", "formula", "sub(spread, mul(mean.v[k], mean.v[k]))", "spread"),
-    Mutant("gather_flat", "index", "sources.from[segment] - sources.at.start[segment]", "sources.from[segment]"),
+    Mutant(
+        "gather_flat",
+        "index",
+        "sources.from[segment] - sources.at.start[segment]",
+        "sources.from[segment]",
+    ),
     Mutant("sumsq_spans", "barrier", "__syncthreads();", "", 0, ROWS),
     Mutant("sumsq_spans", "index", "partial[base + blockIdx.x]", "partial[blockIdx.x]"),
     Mutant("sumsq_total", "barrier", "__syncthreads();", "", 0, ROWS),

@@ -23,7 +23,12 @@ MUTANTS = (
     Mutant("softmax_fwd", "reduction", "d > 0; d /= 2) x =", "d > 1; d /= 2) x =", 0, ROWS),
     barrier("softmax_bwd", 0),
     Mutant("softmax_bwd", "bound", HELD, "row <= rows ? cols : 0", 1),
-    Mutant("softmax_bwd", "tail", "up.load(g + row * cols, held, T(0))", "up.load(g + row * cols, held, T(1))"),
+    Mutant(
+        "softmax_bwd",
+        "tail",
+        "up.load(g + row * cols, held, T(0))",
+        "up.load(g + row * cols, held, T(1))",
+    ),
     Mutant("softmax_bwd", "index", "gx + row * cols, held", "gx + row * cols + 1, held"),
     # ----- long rows -----
     barrier("softmax_fwd_long", 1),
@@ -38,7 +43,9 @@ MUTANTS = (
     # ----- cross-entropy, rows in registers -----
     barrier("cross_entropy_fwd", 0),
     Mutant("cross_entropy_fwd", "bound", "row < rows && Tile::lane() == 0", "Tile::lane() == 0"),
-    Mutant("cross_entropy_fwd", "tail", "if (Tile::column(i) < held) s.below += d;", "s.below += d;"),
+    Mutant(
+        "cross_entropy_fwd", "tail", "if (Tile::column(i) < held) s.below += d;", "s.below += d;"
+    ),
     Mutant("cross_entropy_fwd", "index", "x[label] - s.top", "x[label + 1] - s.top"),
     barrier("cross_entropy_bwd", 0),
     Mutant("cross_entropy_bwd", "bound", "if (row >= rows) return;", "if (row > rows) return;"),
@@ -47,10 +54,20 @@ MUTANTS = (
     # ----- long rows -----
     barrier("cross_entropy_fwd_long", 1),
     Mutant("cross_entropy_fwd_long", "index", "x[label] - s.top", "x[label + 1] - s.top"),
-    Mutant("cross_entropy_fwd_long", "bound", "if (threadIdx.x == 0) write", "if (threadIdx.x < 2) write"),
-    Mutant("cross_entropy_fwd_long", "reduction", "s.below = group_reduce<kLongThreads>(s.below, Sum{}, scratch);", ""),
+    Mutant(
+        "cross_entropy_fwd_long",
+        "bound",
+        "if (threadIdx.x == 0) write",
+        "if (threadIdx.x < 2) write",
+    ),
+    Mutant(
+        "cross_entropy_fwd_long",
+        "reduction",
+        "s.below = group_reduce<kLongThreads>(s.below, Sum{}, scratch);",
+        "",
+    ),
     barrier("cross_entropy_bwd_long", 1),
     Mutant("cross_entropy_bwd_long", "index", "column == label ?", "column == label + 1 ?"),
     Mutant("cross_entropy_bwd_long", "reduction", "scale = T(1) / all.sum;", "scale = T(1);"),
-    Mutant("cross_entropy_bwd_long", "bound", "shift <= T(8)", "shift <= T(800)"),
+    Mutant("cross_entropy_bwd_long", "bound", "lse <= T(8)", "lse <= T(800)"),
 )
