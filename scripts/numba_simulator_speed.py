@@ -11,29 +11,29 @@ import sys
 import time
 
 import numpy as np
+from numba import cuda, float32
 
 SIDE = 16
 
 
+def multiply(a, b, out):
+    left = cuda.shared.array((SIDE, SIDE), float32)
+    right = cuda.shared.array((SIDE, SIDE), float32)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    row, column = cuda.blockIdx.y * SIDE + ty, cuda.blockIdx.x * SIDE + tx
+    total = float32(0)
+    for k0 in range(0, a.shape[1], SIDE):
+        left[ty, tx] = a[row, k0 + tx]
+        right[ty, tx] = b[k0 + ty, column]
+        cuda.syncthreads()
+        for k in range(SIDE):
+            total += left[ty, k] * right[k, tx]
+        cuda.syncthreads()
+    out[row, column] = total
+
+
 def measure(simulator: str, n: int) -> float:
     """Seconds of the second run; the first compiles."""
-    from numba import cuda, float32
-
-    def multiply(a, b, out):
-        left = cuda.shared.array((SIDE, SIDE), float32)
-        right = cuda.shared.array((SIDE, SIDE), float32)
-        tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-        row, column = cuda.blockIdx.y * SIDE + ty, cuda.blockIdx.x * SIDE + tx
-        total = float32(0)
-        for k0 in range(0, a.shape[1], SIDE):
-            left[ty, tx] = a[row, k0 + tx]
-            right[ty, tx] = b[k0 + ty, column]
-            cuda.syncthreads()
-            for k in range(SIDE):
-                total += left[ty, k] * right[k, tx]
-            cuda.syncthreads()
-        out[row, column] = total
-
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((n, n)).astype(np.float32) for _ in range(2))
     out = np.zeros_like(a)
