@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "kernels"))
@@ -39,6 +40,13 @@ def main(everything: bool) -> None:
         table[spec.name] = {"digest": digest, **row}
         passed = f"{row['passed']} / {len(spec.cases)} cases"
         print(f"{spec.name}: {passed}, {caught} / {len(mutants)} mutants", flush=True)
+        write(before | table)  # a run that is stopped has done its part
+    names = [spec.name for spec in kernels.specs()]
+    write({name: table[name] for name in names})
+
+
+def write(table: dict[str, Any]) -> None:
+    """Record the rows, and with which compiler they were measured."""
     version = ".".join(map(str, library().version))
     text = json.dumps({"nvrtc": version, "kernels": table}, indent=1)
     kernel_table.recorded_at().write_text(text + "\n")
