@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpudl import devices
 from gpudl.dtypes import DType
 from gpudl.notices import notice
 from gpudl.runtime import launch
@@ -30,6 +31,8 @@ def assign(out: Array, value: Any) -> Any:
     """Write `value`, an array of this device and dtype, into `out`, broadcast."""
     if type(value) is not type(out) or value.dtype != out.dtype:
         return NotImplemented
+    if devices.of(value) != devices.of(out):
+        return NotImplemented  # the library says so
     if value.size and out.size:
         (a, n), (b, m) = extent(out), extent(value)
         if a < b + m and b < a + n:
