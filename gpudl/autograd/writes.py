@@ -65,8 +65,8 @@ def overwrite(op: str, x: Variable, value: Any) -> None:
 
 def assign(out: Any, value: Any) -> None:
     """Write the raw array or number `value` into the raw array `out`, cast and broadcast."""
-    by_library = type(out) is np.ndarray or settings.kernels == "library"
-    kernel = None if by_library else kernels.find("assign", devices.of(out).kind)
+    library = type(out) is np.ndarray or settings.kernels == "library"
+    kernel = None if library else kernels.find("assign", devices.of(out).kind)
     if kernel is None or kernel(out, value) is NotImplemented:
         out[...] = value
 

@@ -29,6 +29,7 @@ COMMON = (
     "-fPIC",
     "-fvisibility=hidden",
     "-g1",
+    "-gdwarf-4",  # addr2line takes the file of a line from the wrong entry of a version 5 table
     "-ffp-contract=off",
     "-fno-math-errno",
     "-fno-strict-aliasing",

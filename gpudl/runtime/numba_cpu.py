@@ -116,7 +116,7 @@ class Compiled:
         """The function with its callees compiled; they are compiled into it."""
         done: dict[FunctionType, Any] = {}
 
-        def compiled_callees(function: Any) -> dict[str, Any]:
+        def compiled_callees(function: Function) -> dict[str, Any]:
             return {name: callee(value) for name, value in callees(function, self.given).items()}
 
         def callee(function: FunctionType) -> Any:

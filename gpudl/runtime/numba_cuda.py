@@ -12,7 +12,6 @@ numba-cuda for arrays on a card, and run by the simulator for arrays on the emul
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import time
 from typing import Any
@@ -39,7 +38,9 @@ def module() -> Any:
     """`numba.cuda` itself. Raises `MissingDependencyError` if numba-cuda is not installed."""
     if importlib.util.find_spec("numba_cuda") is None:
         raise missing("numba-cuda", "cuda13", "numba.cuda")
-    found: Any = importlib.import_module("numba.cuda")
+    import numba.cuda
+
+    found: Any = numba.cuda
     # A small array is a small grid; that is no reason to warn.
     found.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
     return found

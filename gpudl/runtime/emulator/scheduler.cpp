@@ -189,10 +189,12 @@ void Machine::thread_done() {
   done.state = State::kDone;
   block->live--;
   statistics.threads++;
-  for (auto& exchange : block->exchanges[done.index / kWarp])
-    if (exchange->arrived && exchange->mask >> (done.index % kWarp) & 1u)
-      fail("divergence", nullptr, "lane %d exits while %s waits for it under mask %08x", done.index % kWarp,
-           exchange->name, exchange->mask);
+  for (auto& exchange : block->exchanges[done.index / kWarp]) {
+    if (!exchange->arrived || !(exchange->mask >> (done.index % kWarp) & 1u)) continue;
+    const int waiting = done.index / kWarp * kWarp + __builtin_ctz(exchange->arrived);
+    fail("divergence", block->threads[static_cast<size_t>(waiting)].waits_at,
+         "lane %d exits while %s waits for it under mask %08x", done.index % kWarp, exchange->name, exchange->mask);
+  }
   Barrier& all = block->barriers[0];
   if (all.expected == 0 && all.arrived && all.arrived >= block->live) release(all, true);
   thread = nullptr;

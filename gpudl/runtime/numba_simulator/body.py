@@ -182,8 +182,8 @@ class Body:
         scope = Scope(self.module, function, prefix=self.module.temporary("f") + "_")
         if call.keywords or len(call.args) != len(scope.parameters):
             raise unsupported(f"defaults or keywords in a call of {function.__name__}", call.lineno)
-        for parameter, given in zip(scope.parameters, call.args, strict=True):
-            out.append(assign(scope.prefix + parameter, self.expressions.kept(given, out)))
+        for parameter, arg in zip(scope.parameters, call.args, strict=True):
+            out.append(assign(scope.prefix + parameter, self.expressions.kept(arg, out)))
         *body, last = scope.tree.body
         result = last.value if isinstance(last, ast.Return) else None
         if not isinstance(last, ast.Return):

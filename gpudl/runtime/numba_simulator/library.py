@@ -308,7 +308,7 @@ def local_array(shape: Any, dtype: Any) -> Any:
 
 
 # ----- arithmetic that only numba.cuda has -----
-def width(x: Any) -> int:
+def width(x: Any) -> Any:
     """The bits of an integer, 32 or 64, in compiled code."""
     raise NotImplementedError
 
@@ -317,7 +317,7 @@ def width(x: Any) -> int:
 def _width(x: Any) -> Any:
     bits: int = max(32, x.bitwidth)
 
-    def constant(x: Any) -> int:
+    def constant(x: Any) -> Any:
         return bits
 
     return constant
