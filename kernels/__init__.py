@@ -14,10 +14,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from gpudl.settings import settings
+
 if TYPE_CHECKING:
     from gpudl.runtime import KernelSpec
-
-from gpudl.runtime.numba_cpu import require_numba
 
 Kernel = Callable[..., Any]
 
@@ -171,6 +171,14 @@ def find(name: str, kind: str) -> Kernel | None:
     return getattr(_family(family, _TWIN.get(kind, kind)), name, None)
 
 
+def chosen(name: str, kind: str) -> Kernel | None:
+    """`find` for work that is no row, as the settings of this thread have it: with
+    kernels="library" a GPU's library does it. The CPU's own kernels have no such rival."""
+    if settings.kernels == "library" and kind != "cpu":
+        return None
+    return find(name, kind)
+
+
 @cache
 def specs() -> tuple[KernelSpec, ...]:
     """The specs of all CUDA kernels, a family after the other."""
@@ -188,5 +196,8 @@ def numba_twin(name: str, kind: str) -> Kernel | None:
         return None
     twin = getattr(_family(family, "numba" if kind == "cpu" else "numba_cuda"), name, None)
     if twin is not None:
+        # Not at the top: compilers and launchers are for those who ask for them.
+        from gpudl.runtime.numba_cpu import require_numba
+
         require_numba(name)
     return twin

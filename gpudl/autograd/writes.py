@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import devices, kernels
 from ..errors import GradError, StaleValueError
-from ..settings import settings
 from . import tape
 from .state import state, tick
 from .tape import LEAF, POISON, Node, new_leaf, new_node
@@ -65,8 +64,7 @@ def overwrite(op: str, x: Variable, value: Any) -> None:
 
 def assign(out: Any, value: Any) -> None:
     """Write the raw array or number `value` into the raw array `out`, cast and broadcast."""
-    library = type(out) is np.ndarray or settings.kernels == "library"
-    kernel = None if library else kernels.find("assign", devices.of(out).kind)
+    kernel = None if type(out) is np.ndarray else kernels.chosen("assign", devices.of(out).kind)
     if kernel is None or kernel(out, value) is NotImplemented:
         out[...] = value
 

@@ -22,7 +22,6 @@ from ..errors import DeviceError, GradError, ShapeError, StateDictError
 from ..kernels.optim import reference
 from ..notices import notice
 from ..ops.create import full
-from ..settings import settings
 from ..tensor import Tensor
 from ._inspect import inspected
 
@@ -54,7 +53,6 @@ class Pack:
         self.work = self.p if wide == dtype else self._zeros(wide)
         self.g = self._zeros(wide)
         self.g_views = self._views(self.g)
-        self._gather_flat = kernels.find("gather_flat", self.device.kind)
         self.views = self._views(self.p)
         self.buffers: dict[str, tuple[Any, list[Any]]] = {}
         for p, view in zip(params, self.views, strict=True):
@@ -83,7 +81,7 @@ class Pack:
         """Copy the gradients into `g`; the numbers of the parameters that have one."""
         active = []
         alike = []  # that lie in memory as their parameters do: a GPU copies them all at once
-        at_once = None if settings.kernels == "library" else self._gather_flat
+        at_once = kernels.chosen("gather_flat", self.device.kind)
         for i, p in enumerate(self.params):
             grad = p.grad
             if grad is None:
@@ -115,8 +113,7 @@ class Pack:
         It costs one read of `g`, for which a GPU is waited for: an update that is under way could
         not be taken back.
         """
-        library = settings.kernels == "library" and self.device.kind != "cpu"
-        sumsq = None if library else kernels.find("sumsq", self.device.kind)
+        sumsq = kernels.chosen("sumsq", self.device.kind)
         if sumsq is None or np.isfinite(sumsq(self.g, segments=self.cover(active))):
             return
         for i in active:
@@ -191,8 +188,8 @@ class Pack:
 
     def kernel(self, name: str) -> Any:
         """The kernel `name` of this device, or its reference on the device's library."""
-        found = kernels.find(name, self.device.kind)
-        if found is None or (settings.kernels == "library" and self.device.kind != "cpu"):
+        found = kernels.chosen(name, self.device.kind)
+        if found is None:
             notice("fallback", name, lambda: f"computed by the library of {self.device}")
             found = partial(self.device.library, name, getattr(reference, name))
         return inspected(name, found, self.device)
