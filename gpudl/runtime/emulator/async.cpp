@@ -89,7 +89,7 @@ void emu_cp_async(void* dst, const void* src, int bytes, int source_bytes) {
   machine.require_shared(dst, static_cast<size_t>(bytes), "cp.async", pc);
   if (source_bytes) machine.access(src, static_cast<size_t>(source_bytes), Access::kRead, pc);
   machine.access(dst, static_cast<size_t>(bytes), Access::kWrite, pc, kAsync | kInFlight);
-  self.copies.push_back({static_cast<char*>(dst), static_cast<const char*>(src), bytes, source_bytes, self.copy_group, self.step});
+  self.copies.push_back({static_cast<char*>(dst), static_cast<const char*>(src), bytes, source_bytes, self.copy_group});
   if (machine.eager) land(self.copies.back());
 }
 

@@ -71,9 +71,6 @@ GPUDL_EMU_API const char* gpudl_emu_error_kind(void);
 // Number of arguments of a kernel with their sizes and whether each is a pointer, or -1 if there is no such key.
 GPUDL_EMU_API int gpudl_emu_signature(const char* key, int* sizes, int* is_pointer);
 
-// The i-th key of this library in the order of registration, or NULL.
-GPUDL_EMU_API const char* gpudl_emu_key(int i);
-
 GPUDL_EMU_API void gpudl_emu_statistics(gpudl_emu_statistics_t* out);
 
 // Writes the 128 bytes of an emulated TensorMap (the twin of cuTensorMapEncodeTiled). Sizes and box innermost first,

@@ -78,13 +78,13 @@ Fiber* Fibers::take(void (*entry)()) {
 void Fibers::grow() {
   void* memory = mmap(nullptr, kAtOnce * kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  const size_t guard = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   for (int i = 0; i < kAtOnce; i++) {
-    char* begin = static_cast<char*>(memory) + i * kStack;
-    mprotect(begin, guard, PROT_NONE);
     Fiber* fiber = new Fiber;
-    fiber->begin = begin + guard;
-    fiber->end = begin + kStack;
+    fiber->guard = static_cast<char*>(memory) + i * kStack;
+    fiber->begin = fiber->guard + page;
+    fiber->end = fiber->guard + kStack;
+    mprotect(fiber->guard, page, PROT_NONE);
     all_.push_back(fiber);
     free_.push_back(fiber);
   }

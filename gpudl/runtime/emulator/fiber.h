@@ -24,9 +24,11 @@ void switch_context(Context& from, Context& to);
 
 struct Fiber {
   Context context;
-  char* begin = nullptr;  // of the stack, above its guard page
+  char* guard = nullptr;  // a page that nothing can access, below the stack
+  char* begin = nullptr;
   char* end = nullptr;
   bool holds(const void* p) const { return p >= begin && p < end; }
+  bool guards(const void* p) const { return p >= guard && p < begin; }
 };
 
 // All fibers of a library. They are kept between launches.

@@ -43,7 +43,6 @@ extern "C" {
 extern EmuHere emu_here;
 
 void emu_register(const char* key, void (*entry)(const void**), int n, const int* sizes, const int* is_pointer);
-void emu_report(const char* kind, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 void emu_syncthreads();
 int emu_syncthreads_vote(int predicate, int what);  // 0 count, 1 and, 2 or

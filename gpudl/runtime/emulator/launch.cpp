@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,12 +57,24 @@ pthread_t launching;
 constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 struct sigaction before[4], before_timer;
 
-void on_fault(int number, siginfo_t* info, void*) {
+// The instruction that was interrupted, as a return address would name it; null where that is not known.
+const void* interrupted(void* context) {
+#if defined(__x86_64__)
+  return reinterpret_cast<const char*>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]) + 1;
+#else
+  (void)context;
+  return nullptr;
+#endif
+}
+
+void on_fault(int number, siginfo_t* info, void* context) {
   Machine& m = machine;
   if (m.thread && pthread_equal(pthread_self(), launching)) {
-    if (number == SIGFPE) m.fail("arithmetic", nullptr, "an integer is divided by zero, or the least one by -1");
-    m.fail("fault", nullptr, "the host cannot access %p (signal %d); the checked emulator says which access it is",
-           info->si_addr, number);
+    const void* pc = interrupted(context);
+    const char* at = static_cast<const char*>(info->si_addr);
+    if (number == SIGFPE) m.fail("arithmetic", pc, "an integer is divided by zero, or the least one by -1");
+    if (m.fiber->guards(at)) m.fail("fault", pc, "the thread's stack is full: a recursion, or large local arrays");
+    m.fail("fault", pc, "the host cannot access %p (signal %d)", static_cast<const void*>(at), number);
   }
   // Not ours: what was there before deals with it when the instruction faults again.
   for (int i = 0; i < 4; i++)
@@ -262,7 +275,6 @@ void Machine::begin(Block& b, uint3 index) {
   if (options.order == GPUDL_EMU_SEEDED) std::shuffle(b.order.begin(), b.order.end(), random);
   b.started = 0;
   b.live = threads_of_block;
-  b.at_grid_barrier = 0;
   b.ready.clear();
   b.spinning.clear();
   for (Barrier& barrier : b.barriers) barrier = Barrier{};
@@ -292,7 +304,6 @@ extern "C" {
 
 void emu_register(const char* key, void (*entry)(const void**), int n, const int* sizes, const int* is_pointer) {
   machine.kernels[key] = {entry, {sizes, sizes + n}, {is_pointer, is_pointer + n}};
-  machine.keys.push_back(key);
 }
 
 int gpudl_emu_launch(const char* key, const unsigned grid[3], const unsigned block[3], unsigned shared_bytes,
@@ -317,10 +328,6 @@ int gpudl_emu_signature(const char* key, int* sizes, int* is_pointer) {
   std::copy(kernel.sizes.begin(), kernel.sizes.end(), sizes);
   std::copy(kernel.pointers.begin(), kernel.pointers.end(), is_pointer);
   return static_cast<int>(kernel.sizes.size());
-}
-
-const char* gpudl_emu_key(int i) {
-  return i >= 0 && static_cast<size_t>(i) < machine.keys.size() ? machine.keys[static_cast<size_t>(i)].c_str() : nullptr;
 }
 
 void gpudl_emu_statistics(gpudl_emu_statistics_t* out) { *out = machine.statistics; }

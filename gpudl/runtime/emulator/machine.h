@@ -33,7 +33,6 @@ struct CopyAsync {
   char* to;
   const char* from;
   int bytes, source_bytes, group;
-  uint32_t step;
 };
 
 struct WarpgroupProduct {
@@ -99,7 +98,7 @@ struct Block {
   std::vector<Thread> threads;
   std::vector<uint16_t> order;  // in which threads start and go on
   size_t started = 0;
-  int live = 0, at_grid_barrier = 0;
+  int live = 0;
   std::vector<uint16_t> ready, spinning;
 
   Barrier barriers[kNamedBarriers];
@@ -144,7 +143,6 @@ class Machine {
   void watch(const gpudl_emu_range* ranges, int n);
   void begin(Block& block, uint3 index);
   std::map<std::string, Kernel> kernels;
-  std::vector<std::string> keys;
 
   // ----- scheduler.cpp
   void run(std::vector<Block*>& blocks);
@@ -172,10 +170,12 @@ class Machine {
 
   // ----- report.cpp
   void fail(const char* kind, const void* pc, const char* format, ...) __attribute__((format(printf, 4, 5)));
-  void vfail(const char* kind, const void* pc, const char* format, va_list arguments);
+  void note(const char* kind, const void* pc, const char* text);
   std::string line_of(const void* pc);
 
   bool on_device() const { return thread != nullptr; }
+  // Shared addresses begin with the static memory of a block; the dynamic follows.
+  size_t dynamic_offset() const { return (static_bytes + 1023) / 1024 * 1024; }
 
   // What runs now.
   Block* block = nullptr;

@@ -122,7 +122,7 @@ struct Descriptor {
 };
 
 const char* shared_pointer(uint32_t address) {
-  const size_t dynamic = (machine.static_bytes + 1023) / 1024 * 1024;
+  const size_t dynamic = machine.dynamic_offset();
   return address >= dynamic ? machine.block->dynamic_shared + (address - dynamic) : machine.static_begin() + address;
 }
 

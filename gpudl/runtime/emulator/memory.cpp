@@ -179,9 +179,8 @@ void emu_release(const void* p, int bytes) {
 uint32_t emu_shared_address(const void* p) {
   const emu::Block& b = *machine.block;
   const char* at = static_cast<const char*>(p);
-  const size_t dynamic = (machine.static_bytes + 1023) / 1024 * 1024;
   if (at >= b.dynamic_shared && at <= b.dynamic_shared + machine.dynamic_bytes)
-    return static_cast<uint32_t>(dynamic + static_cast<size_t>(at - b.dynamic_shared));
+    return static_cast<uint32_t>(machine.dynamic_offset() + static_cast<size_t>(at - b.dynamic_shared));
   if (at >= machine.static_begin() && at < machine.static_begin() + machine.static_bytes)
     return static_cast<uint32_t>(at - machine.static_begin());
   machine.fail("bounds", EMU_PC, "the shared address of %p, which is not shared memory", p);

@@ -60,17 +60,16 @@ std::string Machine::line_of(const void* pc) {
 }
 
 void Machine::fail(const char* what, const void* pc, const char* format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vfail(what, pc, format, arguments);
-  va_end(arguments);
+  char text[1024];
+  va_list given;
+  va_start(given, format);
+  std::vsnprintf(text, sizeof text, format, given);
+  va_end(given);
+  if (!failed) note(what, pc, text);
   if (thread) leave();
 }
 
-void Machine::vfail(const char* what, const void* pc, const char* format, va_list given) {
-  if (failed) return;
-  char text[1024];
-  std::vsnprintf(text, sizeof text, format, given);
+void Machine::note(const char* what, const void* pc, const char* text) {
   std::ostringstream out;
   out << what;
   if (pc) out << " at " << line_of(pc);
@@ -86,18 +85,6 @@ void Machine::vfail(const char* what, const void* pc, const char* format, va_lis
 
 }  // namespace emu
 
-extern "C" {
-
-void emu_report(const char* kind, const char* format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  emu::machine.vfail(kind, EMU_PC, format, arguments);
-  va_end(arguments);
-  if (emu::machine.thread) emu::machine.leave();
-}
-
-void emu_absent_lane(const char* name, int lane) {
+extern "C" void emu_absent_lane(const char* name, int lane) {
   emu::machine.fail("divergence", EMU_PC, "%s reads lane %d, which does not take part", name, lane);
 }
-
-}  // extern "C"

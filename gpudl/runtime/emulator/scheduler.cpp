@@ -1,5 +1,6 @@
 // Threads and what they wait for at barriers and in warp collectives.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "machine.h"
@@ -95,7 +96,7 @@ void report_deadlock(Machine& m, const std::vector<Block*>& blocks) {
 
 }  // namespace
 
-Block::~Block() = default;
+Block::~Block() { std::free(dynamic_shared); }
 
 void Machine::run(std::vector<Block*>& blocks) {
   int idle = 0;
@@ -364,7 +365,6 @@ void emu_grid_sync(void* barrier, size_t bytes) {
   if (!machine.options.cooperative)
     machine.fail("launch", pc, "grid_sync in a launch that is not cooperative: its blocks need not run at the same time");
   machine.access(barrier, bytes, emu::Access::kAtomicWrite, pc);
-  machine.block->at_grid_barrier++;
   machine.at_grid_barrier++;
   int live = 0;
   for (emu::Block* b : machine.alive) live += b->live;
@@ -379,7 +379,6 @@ void emu_grid_sync(void* barrier, size_t bytes) {
     machine.block = b;
     b->serial = ++machine.serial;
     b->interval++;
-    b->at_grid_barrier = 0;
     b->known = nullptr;
     for (emu::Thread& t : b->threads) {
       t.known = t.fence = nullptr;

@@ -2,6 +2,7 @@
 #include <gpudl/device.cuh>
 
 #define KERNEL(name) __global__ void __launch_bounds__(128) name(float* x, float* y, int32_t n)
+#define GD_DEVICE_NOINLINE __device__ __noinline__
 #define HERE const int t = threadIdx.x; (void)t; (void)x; (void)y; (void)n
 
 // ----- races -----
@@ -259,6 +260,17 @@ KERNEL(proxy_fence) {
     wgmma_commit();
     wgmma_wait<0>();  // BUG proxy_fence
     if (t < 64) y[t] = d[0];
+}
+
+// ----- the stack -----
+GD_DEVICE_NOINLINE float deeper(const float* x, int32_t n) {
+    volatile float large[1024];
+    large[n % 1024] = x[n % 64];                                         // BUG endless_recursion
+    return n < 0 ? large[0] : deeper(x, n + 1) + large[(n + 1) % 1024];  // BUG endless_recursion
+}
+KERNEL(endless_recursion) {
+    HERE;
+    y[t] = deeper(x, n);
 }
 
 // ----- alignment, arithmetic, launches -----

@@ -18,7 +18,9 @@ def fold_barrier(spec: str) -> Mutant:
 
 def last_chunk(spec: str) -> Mutant:
     """The last chunk runs past the last row."""
-    return Mutant(spec, "tail", LAST, "first + chunk", 0, COLUMNS)
+    return Mutant(
+        spec, "tail", LAST, "first + chunk < rows ? first + chunk : first + chunk", 0, COLUMNS
+    )
 
 
 def row_barrier(spec: str, nth: int) -> Mutant:
