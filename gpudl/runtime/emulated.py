@@ -23,6 +23,7 @@ _SEEDED = 2
 
 # One launch at a time in a process: the emulator's signal handlers are the process's.
 _lock = threading.Lock()
+_fibers = c_void_p()  # the stacks of the emulated threads, of all libraries
 
 
 class _Range(ctypes.Structure):
@@ -42,6 +43,7 @@ class _Options(ctypes.Structure):
         ("seed", c_uint64),
         ("cooperative", c_int),
         ("time_limit", c_double),
+        ("fibers", POINTER(c_void_p)),
     )
 
 
@@ -123,6 +125,7 @@ class Library:
             int(order) if seeded else 0,
             geometry.cooperative,
             TIME_LIMIT,
+            ctypes.pointer(_fibers),
         )
         grid, block = (c_uint * 3)(*geometry.grid), (c_uint * 3)(*geometry.block)
         with _lock:

@@ -85,7 +85,7 @@ max_pool_bwd(const T* __restrict__ g, const int64_t* __restrict__ index, T* __re
 
 // v (N, pixels, C) at index (N, outs, C); 0 where it is -1. `plane` is outs * C, `size` all of the result.
 template <class T>
-__global__ void __launch_bounds__(kPoolThreads, 3)
+__global__ void __launch_bounds__(kPoolThreads)
 max_pool_gather(const T* __restrict__ v, const int64_t* __restrict__ index, T* __restrict__ y, uint32_t channels, uint32_t plane,
                 int64_t pixels, uint32_t size, ErrorSlot error) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
@@ -101,7 +101,7 @@ max_pool_gather(const T* __restrict__ v, const int64_t* __restrict__ index, T* _
 
 // The means of the windows; a window without elements gives 0.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads, 3)
+__global__ void __launch_bounds__(kPoolThreads, 4)
 avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
@@ -129,28 +129,22 @@ avg_pool(const T* __restrict__ x, T* __restrict__ y, Pool p, uint32_t size, int3
 
 // gx = g of each window shared out over its elements: a thread adds up the windows that one pixel lies in.
 template <class T, int VEC>
-__global__ void __launch_bounds__(kPoolThreads, 3)
+__global__ void __launch_bounds__(kPoolThreads, 4)
 avg_pool_bwd(const T* __restrict__ g, T* __restrict__ gx, Pool p, uint32_t size, int32_t count_include_pad) {
     const uint32_t i = blockIdx.x * kPoolThreads + threadIdx.x;
     if (i >= size) return;
     const Place at = place_of(i, p.in, p.packs);
     const int64_t channels = int64_t(p.packs) * VEC;
     const T* image = g + at.image * p.out[0] * p.out[1] * p.out[2] * channels + at.pack * VEC;
-    int32_t first[3], last[3];  // the outputs whose windows hold this pixel
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        const int32_t end = at.at[axis] + p.low[axis], begin = end - p.kernel[axis] + 1, s = p.stride[axis];
-        first[axis] = begin > 0 ? (begin + s - 1) / s : 0;
-        last[axis] = end / s + 1 < p.out[axis] ? end / s + 1 : p.out[axis];
-    }
+    const Span planes = outputs_of(p, 0, at.at[0]), lines = outputs_of(p, 1, at.at[1]), row = outputs_of(p, 2, at.at[2]);
     Packed<T, VEC> sum;
 #pragma unroll
     for (int k = 0; k < VEC; ++k) sum.v[k] = T(0);
-    for (int32_t a = first[0]; a < last[0]; ++a) {
+    for (int32_t a = planes.first; a < planes.last; ++a) {
         const T count_a = T(divisor(p, 0, window(p, 0, a), count_include_pad));
-        for (int32_t b = first[1]; b < last[1]; ++b) {
+        for (int32_t b = lines.first; b < lines.last; ++b) {
             const T count_b = count_a * T(divisor(p, 1, window(p, 1, b), count_include_pad));
-            for (int32_t c = first[2]; c < last[2]; ++c) {
+            for (int32_t c = row.first; c < row.last; ++c) {
                 const T count = count_b * T(divisor(p, 2, window(p, 2, c), count_include_pad));
                 const auto up = load_packed<T, VEC>(image + ((a * p.out[1] + b) * p.out[2] + c) * channels);
 #pragma unroll

@@ -156,7 +156,7 @@ MAX_POOL = KernelSpec(
     geometry=each,
     variants=_VECTORS,
     cases=_MAX_CASES,
-    registers=72,
+    registers=80,
 )
 
 MAX_POOL_BWD = KernelSpec(
@@ -201,7 +201,7 @@ AVG_POOL = KernelSpec(
     geometry=each,
     variants=_VECTORS,
     cases=_AVG_CASES,
-    registers=80,
+    registers=64,
 )
 
 AVG_POOL_BWD = KernelSpec(
@@ -212,7 +212,7 @@ AVG_POOL_BWD = KernelSpec(
     geometry=each,
     variants=_VECTORS,
     cases=_AVG_BWD_CASES,
-    registers=80,
+    registers=64,
 )
 
 SPECS = (MAX_POOL, MAX_POOL_BWD, MAX_POOL_GATHER, AVG_POOL, AVG_POOL_BWD)

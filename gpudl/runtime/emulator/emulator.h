@@ -48,6 +48,7 @@ typedef struct {
   uint64_t seed;    // for GPUDL_EMU_SEEDED
   int cooperative;  // 1: all blocks are alive at once, grid_sync is allowed
   double time_limit;  // seconds, after which the launch is stopped with a "deadlock"; 0: none
+  void** fibers;      // a place, null at first, where all libraries of a process keep their threads' stacks
 } gpudl_emu_options;
 
 typedef struct {

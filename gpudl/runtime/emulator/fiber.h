@@ -31,7 +31,7 @@ struct Fiber {
   bool guards(const void* p) const { return p >= guard && p < begin; }
 };
 
-// All fibers of a library. They are kept between launches.
+// All fibers of a process: only one launch runs at a time, so its libraries share them. They are kept between launches.
 class Fibers {
  public:
   // A fiber that will run `entry`, which must never return.

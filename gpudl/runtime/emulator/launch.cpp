@@ -180,6 +180,8 @@ int Machine::launch(const char* key, const unsigned grid[3], const unsigned bloc
   }
   arguments = pointers;
 
+  if (!*options.fibers) *options.fibers = new Fibers;
+  fibers = static_cast<Fibers*>(*options.fibers);
   threads_of_block = static_cast<int>(threads);
   dynamic_bytes = shared;
   at_grid_barrier = 0;
@@ -221,7 +223,7 @@ int Machine::launch(const char* key, const unsigned grid[3], const unsigned bloc
   }
   block = nullptr;
   thread = nullptr;
-  if (failed) fibers.give_all();
+  if (failed) fibers->give_all();
   size_t cells = 0;
   for (auto& shadow : global) cells += shadow->bytes() / kGranule;
   if (cells * sizeof(Cell) > kKeptCells) global.clear();

@@ -182,7 +182,7 @@ class Machine {
   Thread* thread = nullptr;
   Fiber* fiber = nullptr;
   Context scheduler;
-  Fibers fibers;
+  Fibers* fibers = nullptr;
   const Kernel* kernel = nullptr;
   const void** arguments = nullptr;
 

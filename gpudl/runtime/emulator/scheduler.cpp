@@ -42,7 +42,7 @@ bool step(Machine& m, Block& block) {
   };
   while (block.started < block.order.size() && !m.failed) {
     progress = true;
-    m.fiber = m.fibers.take(&Machine::fiber_main);
+    m.fiber = m.fibers->take(&Machine::fiber_main);
     switch_context(m.scheduler, m.fiber->context);
     m.thread = nullptr;
   }
@@ -142,7 +142,7 @@ void Machine::fiber_main() {
       m.thread_done();
     }
     Fiber* self = m.fiber;
-    m.fibers.give(self);
+    m.fibers->give(self);
     switch_context(self->context, m.scheduler);
   }
 }

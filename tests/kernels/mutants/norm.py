@@ -46,7 +46,9 @@ MUTANTS = (
     Mutant("batch_norm_moments", "bound", "if (c < channels) {", "if (c <= channels) {"),
     fold_barrier("batch_norm_finish"),
     Mutant("batch_norm_finish", "bound", "i < chunks;", "i <= chunks;"),
-    Mutant("batch_norm_finish", "tail", "left < chunk ? left : chunk", "chunk"),
+    Mutant(
+        "batch_norm_finish", "tail", "left < chunk ? left : chunk", "left < chunk ? chunk : chunk"
+    ),
     Mutant("batch_norm_finish", "index", "part[0], part[channels]", "part[0], part[0]"),
     last_chunk("batch_norm_apply"),
     Mutant("batch_norm_apply", "bound", CHANNEL + "T m[VEC], rest", "T m[VEC], rest"),
@@ -80,7 +82,7 @@ MUTANTS = (
         "if (c > channels) return;\n    const T keep",
     ),
     Mutant("running_stats", "tail", "(var < T(0) ? T(0) : var)", "var"),
-    Mutant("running_stats", "index", "mean[c] * T(momentum)", "rstd[c] * T(momentum)"),
+    Mutant("running_stats", "index", "mean[c] * T(momentum)", "mean[0] * T(momentum)"),
     # ----- layer norm -----
     row_barrier("layer_norm_fwd", 0),
     Mutant("layer_norm_fwd", "bound", HELD, "row <= rows ? cols : 0"),

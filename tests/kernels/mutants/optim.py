@@ -34,7 +34,7 @@ MUTANTS = (
     *spans("gather_flat"),
     Mutant("sgd", "formula", "nesterov ? add(d, mul(kept, b)) : b", "b"),
     Mutant("adam", "formula", "most.v[k] > largest ||", "most.v[k] < largest ||"),
-    Mutant("adam", "formula", "weight < T(0.5)", "weight < T(5)"),
+    Mutant("adam", "formula", "add(mean, mul(weight, d))", "add(mean, mul(weight, x))"),
     Mutant("rmsprop", "formula", "sub(spread, mul(mean.v[k], mean.v[k]))", "spread"),
     Mutant(
         "gather_flat",
@@ -43,7 +43,7 @@ MUTANTS = (
         "sources.from[segment]",
     ),
     Mutant("sumsq_spans", "barrier", "__syncthreads();", "", 0, ROWS),
-    Mutant("sumsq_spans", "index", "partial[base + blockIdx.x]", "partial[blockIdx.x]"),
+    Mutant("sumsq_spans", "index", "partial[base + blockIdx.x]", "partial[base]"),
     Mutant("sumsq_total", "barrier", "__syncthreads();", "", 0, ROWS),
     Mutant("sumsq_total", "bound", "i < count;", "i <= count;"),
     Mutant("sumsq_total", "reduction", "d > 0; d /= 2) x =", "d > 1; d /= 2) x =", 0, ROWS),

@@ -63,11 +63,11 @@ MUTANTS = (
     Mutant(
         "cross_entropy_fwd_long",
         "reduction",
-        "s.below = group_reduce<kLongThreads>(s.below, Sum{}, scratch);",
-        "",
+        "group_reduce<kLongThreads>(s.below, Sum{}, scratch);",
+        "group_reduce<kLongThreads>(s.below, Largest{}, scratch);",
     ),
     barrier("cross_entropy_bwd_long", 1),
     Mutant("cross_entropy_bwd_long", "index", "column == label ?", "column == label + 1 ?"),
     Mutant("cross_entropy_bwd_long", "reduction", "scale = T(1) / all.sum;", "scale = T(1);"),
-    Mutant("cross_entropy_bwd_long", "bound", "lse <= T(8)", "lse <= T(800)"),
+    Mutant("cross_entropy_bwd_long", "bound", "c < cols; c +=", "c <= cols; c +=", 0, ROWS),
 )
