@@ -26,8 +26,8 @@ def _depthwise(*, blocks: int, tiles: int, phases: int, along: int, shared: int)
     return Geometry((blocks, tiles, phases), (along, THREADS // along, 1), shared)
 
 
-def _depthwise_wgrad(*, tiles: int, parts: int, taps: int, along: int) -> Geometry:
-    return Geometry((tiles, parts, taps), (along, THREADS // along, 1))
+def _depthwise_wgrad(*, tiles: int, layers: int, taps: int, along: int) -> Geometry:
+    return Geometry((tiles, layers, taps), (along, THREADS // along, 1))
 
 
 def variant(t: str, tile: Tile, quads: bool | None = None) -> dict[str, str]:
@@ -163,14 +163,13 @@ def _case(
         operands, params = (Operand(y, dtype), Operand(x, dtype, layout)), {"w_shape": w, **params}
     if tile is None:
         return Case(op, operands, params)
-    wrapper, reference = _WITH_TILE[op]
-    return Case(wrapper, operands, {**params, "tile": tile}, reference)
+    return Case(op, operands, {**params, "tile": tile}, _REFERENCES[op])
 
 
-_WITH_TILE: dict[str, tuple[str, Any]] = {
-    "conv": ("forward", _forward),
-    "conv_dgrad": ("data_gradient", _data_gradient),
-    "conv_wgrad": ("weight_gradient", _weight_gradient),
+_REFERENCES: dict[str, Any] = {
+    "conv": _forward,
+    "conv_dgrad": _data_gradient,
+    "conv_wgrad": _weight_gradient,
 }
 
 

@@ -1,6 +1,6 @@
 // What elementwise kernels compute for one element: a struct for each row of the table, in NumPy's semantics.
 #pragma once
-#include "math.cuh"
+#include <gpudl/activations.cuh>
 
 // A function of one number, written in terms of x of type T.
 #define GPUDL_FUNCTION(Name, ...)              \
@@ -70,52 +70,17 @@ GPUDL_FUNCTION(Erf, real::erf(x))
 GPUDL_FUNCTION(Erfinv, real::erfinv(x))
 
 // ----- activations -----
-// Where a factor of x has vanished x may be infinite: the limit of the product is 0, not NaN.
-template <class T>
-constexpr T kVanished = sizeof(T) == 4 ? T(110) : T(800);
-
-template <class T>
-GD_DEVICE T bounded_below(T x) {
-    return x < -kVanished<T> ? -kVanished<T> : x;
-}
-template <class T>
-GD_DEVICE T bounded(T x) {
-    return x > kVanished<T> ? kVanished<T> : bounded_below(x);
-}
-
-// The argument u of the tanh approximation of gelu, doubled: (1 + tanh(u / 2)) / 2 = sigmoid(u).
-template <class T>
-GD_DEVICE T gelu_argument(T x) {
-    return T(2 * 0.79788456080286535588) * (x + T(0.044715) * x * x * x);
-}
-
-template <class T>
-GD_DEVICE T silu_slope(T x) {
-    const T s = real::sigmoid(x);
-    return s + bounded(x) * s * (T(1) - s);
-}
-template <class T>
-GD_DEVICE T gelu_slope(T x) {
-    const T b = bounded(x);
-    return real::normal_cdf(x) + b * (T(0.39894228040143267794) * real::exp(T(-0.5) * b * b));
-}
-template <class T>
-GD_DEVICE T gelu_tanh_slope(T x) {
-    const T b = bounded(x), s = real::sigmoid(gelu_argument(b));
-    return s + b * s * (T(1) - s) * T(2 * 0.79788456080286535588) * (T(1) + T(3 * 0.044715) * b * b);
-}
-
-GPUDL_FUNCTION(Relu, x <= T(0) ? T(0) : x)
+GPUDL_FUNCTION(Relu, activations::relu(x))
 GPUDL_FUNCTION(Sigmoid, real::sigmoid(x))
-GPUDL_FUNCTION(Silu, bounded_below(x) * real::sigmoid(x))
-GPUDL_FUNCTION(Gelu, bounded_below(x) * real::normal_cdf(x))
-GPUDL_FUNCTION(GeluTanh, bounded_below(x) * real::sigmoid(gelu_argument(x)))
+GPUDL_FUNCTION(Silu, activations::silu(x))
+GPUDL_FUNCTION(Gelu, activations::gelu(x))
+GPUDL_FUNCTION(GeluTanh, activations::gelu_tanh(x))
 
 GPUDL_BACKWARD(ReluBwd, x <= T(0) ? T(0) : g) // x: the result
-GPUDL_BACKWARD(TanhBwd, g * (T(1) - x * x))  // x: the result
-GPUDL_BACKWARD(SiluBwd, g * silu_slope(x))
-GPUDL_BACKWARD(GeluBwd, g * gelu_slope(x))
-GPUDL_BACKWARD(GeluTanhBwd, g * gelu_tanh_slope(x))
+GPUDL_BACKWARD(TanhBwd, g * (T(1) - x * x))   // x: the result
+GPUDL_BACKWARD(SiluBwd, g * activations::silu_slope(x))
+GPUDL_BACKWARD(GeluBwd, g * activations::gelu_slope(x))
+GPUDL_BACKWARD(GeluTanhBwd, g * activations::gelu_tanh_slope(x))
 
 // ----- arithmetic: of reals by the language, of integers wrapping around, of truth values as "or" and "and" -----
 template <class T>

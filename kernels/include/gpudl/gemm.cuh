@@ -12,6 +12,7 @@
 //   whole(i)      (ALONG only) whether elements i to i + 3 lie side by side and aligned, whatever k is,
 //   base()        an address that may be formed.
 #pragma once
+#include <gpudl/activations.cuh>
 #include <gpudl/device.cuh>
 
 namespace gd {
@@ -243,10 +244,10 @@ enum Activation : int32_t { IDENTITY, RELU, GELU, GELU_TANH, SILU };
 template <class T>
 GD_DEVICE T activated(T x, int32_t activation) {
     switch (activation) {
-        case RELU: return x > T(0) || x != x ? x : T(0);
-        case GELU: return T(0.5) * x * (T(1) + erf(x * T(0.70710678118654752440)));
-        case GELU_TANH: return T(0.5) * x * (T(1) + tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
-        case SILU: return x / (T(1) + exp(-x));
+        case RELU: return activations::relu(x);
+        case GELU: return activations::gelu(x);
+        case GELU_TANH: return activations::gelu_tanh(x);
+        case SILU: return activations::silu(x);
         default: return x;
     }
 }

@@ -8,7 +8,8 @@ from gpudl.kernels.elementwise.specs import SPECS
 
 STRIDED = "gpudl/strided.cuh"
 FUNCTORS = "functors.cuh"
-MATH = "math.cuh"
+MATH = "gpudl/math.cuh"
+ACTIVATIONS = "gpudl/activations.cuh"
 
 
 def walk(spec: str) -> tuple[Mutant, ...]:
@@ -28,10 +29,12 @@ MUTANTS = (
         "arithmetic", "tail", "at.inner - first < V ? int(at.inner - first) : V", "V", 0, STRIDED
     ),
     Mutant("arithmetic", "index", "left[k].value[v], right[k]", "left[k].value[0], right[k]"),
-    Mutant("activation", "formula", "x <= T(0) ? T(0) : x)", "x < T(0) ? T(0) : -x)", 0, FUNCTORS),
-    Mutant("activation", "formula", "T(0.044715) * x * x", "T(0.044715) * x", 0, FUNCTORS),
+    Mutant(
+        "activation", "formula", "x <= T(0) ? T(0) : x;", "x < T(0) ? T(0) : -x;", 0, ACTIVATIONS
+    ),
+    Mutant("activation", "formula", "T(0.044715) * x * x", "T(0.044715) * x", 0, ACTIVATIONS),
     Mutant("activation_bwd", "formula", "g * (T(1) - x * x)", "g * (T(1) - x)", 0, FUNCTORS),
-    Mutant("activation_bwd", "formula", "s * (T(1) - s);", "s * s;", 0, FUNCTORS),
+    Mutant("activation_bwd", "formula", "s * (T(1) - s);", "s * s;", 0, ACTIVATIONS),
     Mutant("arithmetic", "formula", "a >= b || real::isnan(a)", "a >= b", 0, FUNCTORS),
     Mutant("unary_math", "formula", "1.50140941f", "1.49140941f", 0, MATH),
     Mutant(
