@@ -454,7 +454,7 @@ def test_a_schedule_resumes() -> None:
     again, resumed = make()
     again.load_state_dict(opt.state_dict())
     resumed.load_state_dict(schedule.state_dict())
-    for _ in range(12):
+    for _ in range(13):  # as many as total_steps, as a loop that steps after every batch does
         schedule.step()
         resumed.step()
         assert again.param_groups[0] | {"params": 0} == opt.param_groups[0] | {"params": 0}

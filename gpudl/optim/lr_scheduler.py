@@ -259,10 +259,10 @@ class OneCycleLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         step = self.last_epoch
-        if step >= self.total_steps:
+        if step > self.total_steps:  # the step after the last one is PyTorch's habit of loops
             raise ArgumentError(
                 "OneCycleLR",
-                f"step {step + 1} of {self.total_steps}",
+                f"step {step} of {self.total_steps}",
                 remedy="a larger total_steps",
             )
         three = len(self.ends) == 3
