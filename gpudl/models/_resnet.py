@@ -1,4 +1,4 @@
-"""Residual networks: ResNet with torchvision's names, and the pre-activation form for great depth."""
+"""Residual networks: ResNet with torchvision's names, and the pre-activation form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _conv(cin: int, cout: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity, or beside a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions beside an identity, or a 1x1 convolution where the shape changes."""
 
     expansion = 1
 
@@ -86,7 +86,9 @@ class ResNet(nn.Module):
         super().__init__()
         if stem not in ("imagenet", "small"):
             raise ArgumentError("ResNet", f"stem is {stem!r}", remedy='"imagenet" or "small"')
-        self.conv1 = _conv(channels, width, 7, 2) if stem == "imagenet" else _conv(channels, width, 3)
+        self.conv1 = (
+            _conv(channels, width, 7, 2) if stem == "imagenet" else _conv(channels, width, 3)
+        )
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1) if stem == "imagenet" else nn.Identity()
         cin = width

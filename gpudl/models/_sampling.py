@@ -43,7 +43,8 @@ def probabilities(
     if temperature == 0:
         top_k, temperature = 1, 1.0
     p = np.exp(scores / temperature)
-    p[..., top_k:] = 0.0
+    if top_k is not None:
+        p[..., top_k:] = 0.0
     p /= p.sum(-1, keepdims=True)
     if top_p is not None:
         p[np.cumsum(p, -1) - p >= top_p] = 0.0
