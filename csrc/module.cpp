@@ -12,6 +12,7 @@ void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
+void bind_attention(pybind11::module_& m);
 void bind_cuda_launch(pybind11::module_& m);
 }  // namespace gpudl
 
@@ -27,5 +28,6 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_norm(m);
     gpudl::bind_softmax(m);
     gpudl::bind_elementwise(m);
+    gpudl::bind_attention(m);
     gpudl::bind_cuda_launch(m);
 }
