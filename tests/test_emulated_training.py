@@ -32,13 +32,13 @@ FIRST_KERNELS = set(ROWS.split())
 class Run:
     """A model, its optimizer, and the batches, on one device."""
 
-    def __init__(self, device):
+    def __init__(self, device, steps=STEPS):
         gd.manual_seed(0)
         self.device = device
         self.model = gd.models.CNN((1, 8, 8), width=8).to(device)
         self.opt = gd.optim.AdamW(self.model.parameters(), lr=1e-2)
         images, labels = gd.data.load_digits("train")
-        self.images, self.labels = images[: STEPS * BATCH], labels[: STEPS * BATCH]
+        self.images, self.labels = images[: steps * BATCH], labels[: steps * BATCH]
 
     def start_from(self, other):
         state = {name: x.to(self.device) for name, x in other.model.state_dict().items()}
