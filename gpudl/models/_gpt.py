@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,28 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + turned * sin  # type: ignore[no-any-return]
 
 
+def heads_of(qkv: Tensor, heads: int) -> Tensor:
+    """Queries, keys and values (3, B, H, T, D) in (B, T, 3 H D)."""
+    B, T, wide = qkv.shape
+    return qkv.reshape(B, T, 3, heads, wide // (3 * heads)).permute((2, 0, 3, 1, 4))
+
+
+def joined(y: Tensor) -> Tensor:
+    """The heads (B, H, T, D) side by side: (B, T, H D)."""
+    B, H, T, D = y.shape
+    return y.permute((0, 2, 1, 3)).reshape(B, T, H * D)
+
+
+def visible(q: Tensor, before: int) -> dict[str, Any]:
+    """What attention is told where queries (B, H, T, D) come after `before` keys: each sees those,
+    and of its own only what is not later."""
+    T = q.shape[2]
+    if before and T > 1:
+        seen = np.tri(T, before + T, before, dtype=bool)
+        return {"attn_mask": asarray(seen, device=q.device)}
+    return {"is_causal": T > 1}
+
+
 class SelfAttention(nn.Module):
     """Causal attention over the keys so far; queries and keys are normalised, then turned."""
 
@@ -45,19 +67,14 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        B, T, width = x.shape
-        qkv = self.qkv(x).reshape(B, T, 3, self.heads, self.size).permute((2, 0, 3, 1, 4))
-        q, k, v = rotate(self.norm_q(qkv[0]), *angles), rotate(self.norm_k(qkv[1]), *angles), qkv[2]
-        mask = None
+        q, k, v = heads_of(self.qkv(x), self.heads)
+        q, k = rotate(self.norm_q(q), *angles), rotate(self.norm_k(k), *angles)
+        before = 0
         if past is not None:
             before = past[0].shape[2]
             k, v = concat([past[0], k], axis=2), concat([past[1], v], axis=2)
-            if T > 1:  # new token i sees everything before it
-                visible = np.tri(T, before + T, before, dtype=bool)
-                mask = asarray(visible, device=x.device)
-        causal = past is None and T > 1
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        return self.out(y.permute((0, 2, 1, 3)).reshape(B, T, width)), (k, v)
+        y = F.scaled_dot_product_attention(q, k, v, **visible(q, before))
+        return self.out(joined(y)), (k, v)
 
 
 class GPTBlock(nn.Module):
