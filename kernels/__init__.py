@@ -24,6 +24,7 @@ Kernel = Callable[..., Any]
 # kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name; for the
 # kinds cuda and emu the file is `gpu.py`.
 FAMILIES: dict[str, tuple[str, ...]] = {
+    "attention": ("attention", "attention_bwd"),
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),

@@ -33,6 +33,13 @@ from ._dropout import Dropout as Dropout
 from ._dropout import Dropout1d as Dropout1d
 from ._dropout import Dropout2d as Dropout2d
 from ._dropout import Dropout3d as Dropout3d
+from ._group_norm import CrossMapLRN2d as CrossMapLRN2d
+from ._group_norm import GroupNorm as GroupNorm
+from ._group_norm import InstanceNorm1d as InstanceNorm1d
+from ._group_norm import InstanceNorm2d as InstanceNorm2d
+from ._group_norm import InstanceNorm3d as InstanceNorm3d
+from ._group_norm import LocalResponseNorm as LocalResponseNorm
+from ._group_norm import RMSNorm as RMSNorm
 from ._linear import Bilinear as Bilinear
 from ._linear import Embedding as Embedding
 from ._linear import Flatten as Flatten

@@ -16,8 +16,8 @@ from ._parameter import Parameter
 from .functional._check import as_ints, tensor
 
 
-class _BatchNorm(Module):
-    """Batch normalization per channel: by the batch in training, else by running statistics."""
+class Norm(Module):
+    """What batch and instance normalization own: weight, bias and running statistics per channel."""
 
     ranks: tuple[int, ...]
     weight: Parameter | None
@@ -69,6 +69,16 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(Norm):
+    """Batch normalization per channel: by the batch in training, else by running statistics."""
+
     def forward(self, input: Any) -> Any:
         if tensor(type(self).__name__, input).ndim not in self.ranks:
             wanted = " or ".join(map(str, self.ranks))
@@ -95,12 +105,6 @@ class _BatchNorm(Module):
         if self.momentum is not None:
             return self.momentum
         return 1.0 / (int(self.num_batches_tracked) + 1)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):

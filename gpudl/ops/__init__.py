@@ -2,6 +2,7 @@
 
 from .. import autograd as _autograd
 from . import activation as activation
+from . import attention as attention
 from . import conv as conv
 from . import create as create
 from . import elementwise as elementwise

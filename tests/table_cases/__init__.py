@@ -5,6 +5,7 @@ Operands, parameters, and what comes out by an independent formula: `CASES[name]
 operands.
 """
 
+from . import attention as attention
 from . import conv as conv
 from . import elementwise as elementwise
 from . import fft as fft

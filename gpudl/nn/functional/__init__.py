@@ -26,6 +26,7 @@ from ._activation import softsign as softsign
 from ._activation import tanh as tanh
 from ._activation import tanhshrink as tanhshrink
 from ._activation import threshold as threshold
+from ._attention import scaled_dot_product_attention as scaled_dot_product_attention
 from ._conv import conv1d as conv1d
 from ._conv import conv2d as conv2d
 from ._conv import conv3d as conv3d
@@ -36,6 +37,9 @@ from ._dropout import dropout as dropout
 from ._dropout import dropout1d as dropout1d
 from ._dropout import dropout2d as dropout2d
 from ._dropout import dropout3d as dropout3d
+from ._group_norm import group_norm as group_norm
+from ._group_norm import instance_norm as instance_norm
+from ._group_norm import rms_norm as rms_norm
 from ._linear import bilinear as bilinear
 from ._linear import cosine_similarity as cosine_similarity
 from ._linear import embedding as embedding
@@ -70,3 +74,4 @@ from ._regression import l1_loss as l1_loss
 from ._regression import mse_loss as mse_loss
 from ._regression import poisson_nll_loss as poisson_nll_loss
 from ._regression import smooth_l1_loss as smooth_l1_loss
+from ._response_norm import local_response_norm as local_response_norm
