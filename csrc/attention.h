@@ -16,6 +16,8 @@ template <class T>
 struct AttentionHead {
     int64_t queries, keys, width, value_width;
     Rows<const T> q, k, v;
+    Rows<const T> mask;   // added to the scores; none where data is null
+    int64_t mask_column;  // elements between its columns
     T scale;
     bool causal;  // query i sees keys 0 to i
 };

@@ -1,4 +1,5 @@
-"""Scaled dot-product attention, one row with the weights as a further result.
+"""Scaled dot-product attention: one row, with the logarithm of each query's sum as a further
+result, from which the backward pass computes the weights again instead of keeping them.
 
 A query whose keys are all masked (its scores are all -inf) gets weights, result and gradients of
 zero, never NaN.
@@ -51,31 +52,40 @@ def _attention_rule(
         raise ShapeError(op, f"the mask does not broadcast to (..., {L}, {S})", mask=mask[0])
     shapes.count(op, (*batch, L, S), dtype.itemsize)
     shapes.count(op, (*batch, L, v.shape[-1]), dtype.itemsize)
-    return Spec((*batch, L, v.shape[-1]), dtype), Spec((*batch, L, S), dtype)
+    return Spec((*batch, L, v.shape[-1]), dtype), Spec((*batch, L), dtype)
+
+
+def _scores(xp: Any, q: Any, k: Any, *mask: Any, scale: float, causal: bool) -> Any:
+    """q k^T scale + mask, -inf where a key is hidden."""
+    scores = xp.matmul(q, k.swapaxes(-1, -2)) * q.dtype.type(scale)
+    for m in mask:
+        scores = scores + m
+    if causal:
+        L, S = scores.shape[-2:]
+        past = xp.arange(L)[:, None] >= xp.arange(S)
+        scores = xp.where(past, scores, q.dtype.type(-np.inf))
+    return scores
 
 
 def _attention_ref(
     xp: Any, q: Any, k: Any, v: Any, *mask: Any, scale: float, causal: bool
 ) -> tuple[Any, Any]:
-    y, p = _attention_rule(
+    y, sums = _attention_rule(
         *[Spec(x.shape, x.dtype) for x in (q, k, v, *mask)], scale=scale, causal=causal
     )
-    L, S = p.shape[-2:]
-    if S == 0:
-        return xp.zeros(y.shape, y.dtype), xp.zeros(p.shape, p.dtype)
-    wide = widen(xp, q)
-    low = wide.dtype.type(-np.inf)
-    scores = xp.matmul(wide, widen(xp, k).swapaxes(-1, -2)) * wide.dtype.type(scale)
-    for m in mask:
-        scores = scores + widen(xp, m)
-    if causal:
-        scores = xp.where(xp.arange(L)[:, None] >= xp.arange(S), scores, low)
+    if k.shape[-2] == 0:
+        return xp.zeros(y.shape, y.dtype), xp.zeros(sums.shape, sums.dtype)
+    wide, *others = (widen(xp, x) for x in (q, k, v, *mask))
+    none, one = wide.dtype.type(0), wide.dtype.type(1)
+    scores = _scores(xp, wide, others[0], *others[2:], scale=scale, causal=causal)
     top = scores.max(-1, keepdims=True)
-    e = xp.exp(scores - xp.where(top == low, wide.dtype.type(0), top))
+    top = xp.where(top == wide.dtype.type(-np.inf), none, top)
+    e = xp.exp(scores - top)
     total = e.sum(-1, keepdims=True)
-    weights = xp.broadcast_to(e / xp.where(total == 0, wide.dtype.type(1), total), p.shape)
-    out = xp.matmul(weights, widen(xp, v))
-    return out.astype(q.dtype, copy=False), weights.astype(q.dtype)
+    total = xp.where(total == none, one, total)
+    out = xp.matmul(e / total, others[1])
+    lse = xp.broadcast_to((top + xp.log(total))[..., 0], sums.shape)
+    return out.astype(q.dtype, copy=False), lse.astype(q.dtype)
 
 
 def probabilities(q: Any, k: Any, *mask: Any, scale: float, causal: bool) -> Any:
@@ -115,28 +125,41 @@ def _attention_fused(
 ) -> tuple[Any, ...]:
     if any(needs[3:]):
         return _attention_vjp(g, ys, needs, q, k, v, *mask, scale=scale, causal=causal)
-    return *attention_bwd(g, q, k, v, ys[1], scale=scale), *[None for _ in mask]
+    grads = attention_bwd(g, q, k, v, *ys, *mask, scale=scale, causal=causal)
+    return *grads, *[None for _ in mask]
 
 
 def _attention_bwd_rule(
-    g: Spec, q: Spec, k: Spec, v: Spec, p: Spec, *, scale: float
+    g: Spec, q: Spec, k: Spec, v: Spec, y: Spec, lse: Spec, *mask: Spec, scale: float, causal: bool
 ) -> tuple[Spec, Spec, Spec]:
-    dtype = same_dtype("attention_bwd", g, q, k, v, p)
+    dtype = same_dtype("attention_bwd", g, q, k, v, y, lse, *mask)
     check_kind("attention_bwd", dtype, "f")
-    batch = p.shape[:-2]
+    batch = lse.shape[:-1]
     return tuple(Spec((*batch, *x.shape[-2:]), dtype) for x in (q, k, v))  # type: ignore[return-value]
 
 
 def _attention_bwd_ref(
-    xp: Any, g: Any, q: Any, k: Any, v: Any, p: Any, *, scale: float
+    xp: Any,
+    g: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    y: Any,
+    lse: Any,
+    *mask: Any,
+    scale: float,
+    causal: bool,
 ) -> tuple[Any, Any, Any]:
-    dtype = q.dtype
-    g, q, k, v, p = (widen(xp, x) for x in (g, q, k, v, p))
-    gv = xp.matmul(p.swapaxes(-1, -2), g)
+    dtype, batch = q.dtype, lse.shape[:-1]
+    g, q, k, v, y, lse, *masks = (widen(xp, x) for x in (g, q, k, v, y, lse, *mask))
+    scores = _scores(xp, q, k, *masks, scale=scale, causal=causal)
+    p = xp.exp(scores - lse[..., None])
     gp = xp.matmul(g, v.swapaxes(-1, -2))
-    gs = p * (gp - (gp * p).sum(-1, keepdims=True)) * p.dtype.type(scale)
-    gq, gk = xp.matmul(gs, k), xp.matmul(gs.swapaxes(-1, -2), q)
-    gq, gk, gv = (x.astype(dtype, copy=False) for x in (gq, gk, gv))
+    gs = p * (gp - (g * y).sum(-1, keepdims=True)) * p.dtype.type(scale)
+    grads = xp.matmul(gs, k), xp.matmul(gs.swapaxes(-1, -2), q), xp.matmul(p.swapaxes(-1, -2), g)
+    gq, gk, gv = (
+        xp.broadcast_to(x, (*batch, *x.shape[-2:])).astype(dtype, copy=False) for x in grads
+    )
     return gq, gk, gv
 
 
@@ -148,7 +171,7 @@ attention_bwd: Row = row(
     kernel="attention_bwd",
     why="the fused backward of attention; attention's own rule differentiates to any order",
 )
-# (y, weights). A mask is added to the scores; -inf hides a key.
+# (y, lse); lse is 0 where a query sees no key. A mask is added to the scores; -inf hides a key.
 attention: Row = row(
     "attention",
     _attention_ref,
@@ -156,12 +179,16 @@ attention: Row = row(
     vjp=_attention_vjp,
     joint=True,
     fused=_attention_fused,
-    saves=(0, 1, 2, 3, "y1"),
+    saves=(0, 1, 2, 3, "y0", "y1"),
     n_out=2,
     n_diff=1,
     broadcasts=True,
     kernel="attention",
     flops=lambda q, k, v, *mask, **_: (
-        2 * math.prod(_batch(q, k, v, *mask)) * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+        2
+        * math.prod(_batch(q, k, v, *mask))
+        * q.shape[-2]
+        * k.shape[-2]
+        * (q.shape[-1] + v.shape[-1])
     ),
 )

@@ -1,1 +1,1 @@
-"""Attention: softmax(q k^T) v with its gradient, a batch entry after the other."""
+"""Attention: softmax(q k^T) v with its gradient, without the matrix of scores."""

@@ -7,28 +7,29 @@ import numpy as np
 from .base import CASES, Case, Operand, normal
 
 
-def _weights(q, k, *mask, scale, causal):
+def _scores(q, k, *mask, scale, causal):
     s = np.einsum("...le,...se->...ls", q, k) * scale
     for m in mask:
         s = s + m
-    if causal:
-        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)
-    e = np.exp(s - np.max(s, -1, keepdims=True, initial=-1e300))
-    total = e.sum(-1, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    return np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf) if causal else s
 
 
 def _attention(q, k, v, *mask, scale, causal):
-    p = _weights(q, k, *mask, scale=scale, causal=causal)
-    y = np.einsum("...ls,...sv->...lv", p, v)
-    batch = y.shape[:-2]
-    return y, np.broadcast_to(p, batch + p.shape[-2:])
+    s = _scores(q, k, *mask, scale=scale, causal=causal)
+    top = np.max(s, -1, keepdims=True, initial=-1e300)
+    e = np.exp(s - top)
+    total = e.sum(-1, keepdims=True)
+    blind = total == 0
+    y = np.einsum("...ls,...sv->...lv", e / np.where(blind, 1, total), v)
+    lse = np.where(blind, 0, top + np.log(np.where(blind, 1, total)))[..., 0]
+    return y, np.broadcast_to(lse, y.shape[:-1])
 
 
-def _attention_bwd(g, q, k, v, p, scale):
-    """The gradient term by term, with given weights."""
+def _attention_bwd(g, q, k, v, y, lse, *mask, scale, causal):
+    """The gradient term by term, with weights from any lse."""
+    p = np.exp(_scores(q, k, *mask, scale=scale, causal=causal) - lse[..., None])
     gp = np.einsum("...lv,...sv->...ls", g, v)
-    gs = p * (gp - np.einsum("...ls,...ls->...l", gp, p)[..., None]) * scale
+    gs = p * (gp - np.einsum("...lv,...lv->...l", g, y)[..., None]) * scale
     return (
         np.einsum("...ls,...se->...le", gs, k),
         np.einsum("...ls,...le->...se", gs, q),
@@ -44,9 +45,9 @@ def _hidden(rng, shape, dtype):
     return values.astype(dtype)
 
 
-def _probable(rng, shape, dtype):
-    e = np.exp(rng.standard_normal(shape))
-    return (e / np.maximum(e.sum(-1, keepdims=True), 1e-6)).astype(dtype)
+def _sums(rng, shape, dtype):
+    """Above the scores, so that no weight overflows."""
+    return rng.uniform(2, 4, shape).astype(dtype)
 
 
 CASES["attention"] = [
@@ -84,17 +85,20 @@ CASES["attention_bwd"] = [
             Operand((*batch, L, E)),
             Operand((*batch, S, E)),
             Operand((*batch, S, V)),
-            Operand((*batch, L, S), _probable),
+            Operand((*batch, L, V)),
+            Operand((*batch, L), _sums),
+            *([Operand(mask, sample)] if mask is not None else []),
         ),
         _attention_bwd,
         "f",
-        {"scale": scale},
+        {"scale": scale, "causal": causal},
     )
-    for batch, L, S, E, V, scale in [
-        ((), 3, 4, 2, 5, 0.7),
-        ((2, 3), 5, 5, 4, 4, 0.5),
-        ((2, 2, 2), 3, 2, 1, 3, 1.0),
-        ((2,), 37, 5, 3, 2, 0.5),
-        ((2,), 3, 0, 2, 2, 1.0),
+    for batch, L, S, E, V, mask, sample, scale, causal in [
+        ((), 3, 4, 2, 5, None, normal, 0.7, False),
+        ((2, 3), 5, 5, 4, 4, None, normal, 0.5, True),
+        ((2, 2, 2), 3, 2, 1, 3, (2, 1, 3, 2), normal, 1.0, False),
+        ((2, 2), 4, 3, 2, 3, (2, 4, 3), _hidden, 0.5, False),
+        ((2,), 37, 5, 3, 2, (5,), normal, 0.5, True),
+        ((2,), 3, 0, 2, 2, None, normal, 1.0, False),
     ]
 ]
