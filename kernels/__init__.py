@@ -37,6 +37,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "reduce": ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"),
     "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd", "running_stats"),
+    "recurrent": (
+        "lstm_sequence",
+        "lstm_sequence_bwd",
+        "gru_sequence",
+        "gru_sequence_bwd",
+        "rnn_sequence",
+        "rnn_sequence_bwd",
+    ),
     "softmax": (
         "softmax",
         "softmax_bwd",

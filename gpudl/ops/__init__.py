@@ -14,6 +14,7 @@ from . import matmul as matmul
 from . import norm as norm
 from . import pooling as pooling
 from . import random as random
+from . import recurrent as recurrent
 from . import reduce as reduce
 from . import shape as shape
 from ._algebra import TapeAlgebra as _TapeAlgebra

@@ -53,7 +53,7 @@ relu: Row = row(
 
 
 # ----- sigmoid, silu -----
-def _sigmoid_ref(xp: Any, x: Any) -> Any:
+def sigmoid_ref(xp: Any, x: Any) -> Any:
     # exp of a negative number only: no overflow on either side.
     small = xp.exp(-xp.abs(widen(xp, x)))
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype)
@@ -61,7 +61,7 @@ def _sigmoid_ref(xp: Any, x: Any) -> Any:
 
 sigmoid: Row = row(
     "sigmoid",
-    _sigmoid_ref,
+    sigmoid_ref,
     elementwise("sigmoid", "f"),
     vjp=(lambda g, y, x: g * (y * (1 - y)),),
     saves=("y",),
@@ -71,7 +71,7 @@ sigmoid: Row = row(
 
 
 def _silu_bwd_ref(xp: Any, g: Any, x: Any) -> Any:
-    s = _sigmoid_ref(xp, widen(xp, x))
+    s = sigmoid_ref(xp, widen(xp, x))
     return (g * (s * (1 + x * (1 - s)))).astype(g.dtype)
 
 
@@ -91,7 +91,7 @@ def _silu_vjp(g: Any, y: Any, x: Any) -> Any:
 
 silu: Row = row(
     "silu",
-    lambda xp, x: (x * _sigmoid_ref(xp, widen(xp, x))).astype(x.dtype),
+    lambda xp, x: (x * sigmoid_ref(xp, widen(xp, x))).astype(x.dtype),
     elementwise("silu", "f"),
     vjp=(_silu_vjp,),
     fused=lambda g, y, needs, x: (silu_bwd(g, x),),

@@ -14,6 +14,7 @@ from . import linalg as linalg
 from . import loss as loss
 from . import norm as norm
 from . import product as product
+from . import recurrent as recurrent
 from . import reduce as reduce
 from . import shape as shape
 from .base import CASES as CASES
