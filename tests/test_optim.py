@@ -18,6 +18,16 @@ MAKERS: dict[str, Any] = {
     "adam": lambda ps: gd.optim.Adam(ps, lr=0.1, amsgrad=True),
     "adamw": lambda ps: gd.optim.AdamW(ps, lr=0.1),
     "rmsprop": lambda ps: gd.optim.RMSprop(ps, lr=0.1, centered=True, momentum=0.5),
+    "adagrad": lambda ps: gd.optim.Adagrad(ps, lr=0.1, initial_accumulator_value=0.1),
+    "adadelta": lambda ps: gd.optim.Adadelta(ps, weight_decay=0.1),
+    "adafactor": lambda ps: gd.optim.Adafactor(ps, weight_decay=0.1),
+    "adamax": lambda ps: gd.optim.Adamax(ps, lr=0.1),
+    "nadam": lambda ps: gd.optim.NAdam(ps, lr=0.1, decoupled_weight_decay=True, weight_decay=0.1),
+    "radam": lambda ps: gd.optim.RAdam(ps, lr=0.1, betas=(0.5, 0.9)),
+    "asgd": lambda ps: gd.optim.ASGD(ps, lr=0.1, t0=1, lambd=0.1),
+    "rprop": lambda ps: gd.optim.Rprop(ps, lr=0.1),
+    "lion": lambda ps: gd.optim.Lion(ps, lr=0.1, weight_decay=0.1),
+    "lamb": lambda ps: gd.optim.LAMB(ps, lr=0.1),
 }
 SHAPES = [(), (1,), (37,), (4, 3, 3, 3), (5, 0), (2, 1128)]
 

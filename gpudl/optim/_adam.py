@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ArgumentTypeError
-from ._optimizer import Group, Optimizer, number
+from ._optimizer import Group, Optimizer, advance, check_betas, number
 from ._pack import Pack, State
 
 
@@ -13,8 +12,9 @@ class Adam(Optimizer):
     """Adam: steps of the running mean of the gradients over the root of that of their squares.
 
     `lr`: the step; `betas`: what the two running means keep; `eps`: added to the root;
-    `weight_decay`: times the parameter, added to the gradient; `amsgrad`: divide by the largest
-    root so far; `maximize`: go up. Raises `ArgumentError` for values out of range.
+    `weight_decay`: times the parameter, added to the gradient, or with `decoupled_weight_decay`
+    taken off the parameter as in `AdamW`; `amsgrad`: divide by the largest root so far; `maximize`:
+    go up. Raises `ArgumentError` for values out of range.
 
     Source: D. Kingma and J. Ba, Adam (2015), https://arxiv.org/abs/1412.6980; S. Reddi et al., On
     the convergence of Adam and beyond (2018).
@@ -30,8 +30,6 @@ class Adam(Optimizer):
     True
     """
 
-    decoupled = False
-
     def __init__(
         self,
         params: Any,
@@ -42,6 +40,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -52,23 +51,17 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
 
     def check_options(self, options: dict[str, Any]) -> None:
         for name in ("lr", "eps", "weight_decay"):
             number(self.name, name, options[name])
-        betas = options["betas"]
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ArgumentTypeError(self.name, f"betas are two numbers, not {betas!r}")
-        for i, beta in enumerate(betas):
-            number(self.name, f"betas[{i}]", beta, high=1.0, open_high=True)
+        check_betas(self.name, options["betas"])
 
     def update(self, group: Group, pack: Pack, active: list[int], states: list[State]) -> None:
-        steps = []
-        for state in states:
-            state["step"] = state.get("step", 0) + 1
-            steps.append(state["step"])
+        steps = advance(states)
         m = pack.buffer("exp_avg", active, states)
         v = pack.buffer("exp_avg_sq", active, states)
         amsgrad = bool(group["amsgrad"])
@@ -87,7 +80,7 @@ class Adam(Optimizer):
                 beta2=float(beta2),
                 eps=float(group["eps"]),
                 weight_decay=float(group["weight_decay"]),
-                decoupled=self.decoupled,
+                decoupled=bool(group["decoupled_weight_decay"]),
                 amsgrad=amsgrad,
                 maximize=bool(group["maximize"]),
                 segments=segments,
@@ -109,8 +102,6 @@ class AdamW(Adam):
     0.01
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Any,
@@ -122,4 +113,19 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state and the options, those of an Adam too; the decay stays decoupled."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,14 @@ from ..tensor import Tensor
 from ._pack import Pack, State
 
 Group = dict[str, Any]
-FLAGS = ("amsgrad", "centered", "maximize", "nesterov")
+FLAGS = (
+    "amsgrad",
+    "bias_correction",
+    "centered",
+    "decoupled_weight_decay",
+    "maximize",
+    "nesterov",
+)
 
 
 def number(
@@ -38,6 +45,32 @@ def number(
         end = ")" if open_high or math.isinf(high) else "]"
         raise ArgumentError(op, f"{name} is {result}", remedy=f"a number in [{low}, {high}{end}")
     return result
+
+
+def pair(op: str, name: str, value: Any) -> tuple[Any, Any]:
+    """`value`, which must be two values in a tuple or list."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ArgumentTypeError(op, f"{name} are two numbers, not {value!r:.80}")
+    return value[0], value[1]
+
+
+def check_betas(op: str, value: Any) -> None:
+    """Raise a typed error unless `value` is two numbers in [0, 1)."""
+    for i, beta in enumerate(pair(op, "betas", value)):
+        number(op, f"betas[{i}]", beta, high=1.0, open_high=True)
+
+
+def advance(states: list[State]) -> list[int]:
+    """Count one more step in each of the `states`; the numbers of steps."""
+    for state in states:
+        state["step"] = state.get("step", 0) + 1
+    return [state["step"] for state in states]
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _share(a: Any, b: Any) -> bool:
@@ -68,6 +101,7 @@ class Optimizer:
 
     param_groups: list[Group]
     state: defaultdict[Tensor, State]
+    scalars: ClassVar[dict[str, Callable[[Any], Any]]] = {"step": int}  # numbers of the state
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -245,10 +279,7 @@ class Optimizer:
             saved = {key: value for key, value in group.items() if key != "params"}
             groups.append({**saved, "params": [numbers[id(p)] for p in group["params"]]})
         state = {
-            numbers[id(p)]: {
-                key: value.clone() if isinstance(value, Tensor) else value
-                for key, value in entries.items()
-            }
+            numbers[id(p)]: {key: _copied(value) for key, value in entries.items()}
             for p, entries in self.state.items()
             if id(p) in numbers
         }
@@ -312,8 +343,8 @@ class Optimizer:
         return groups, state
 
     def _loaded(self, key: str, value: Any, p: Tensor) -> Any:
-        if key == "step":
-            return int(value)
+        if key in self.scalars:
+            return self.scalars[key](value)
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         loaded = Tensor(value, device=devices.of(p.data))

@@ -7,7 +7,7 @@ buffer.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,7 @@ class Pack:
         self.g = self._zeros(wide)
         self.g_views = self._views(self.g)
         self.views = self._views(self.p)
+        self.work_views = self.views if self.work is self.p else self._views(self.work)
         self.buffers: dict[str, tuple[Any, list[Any]]] = {}
         for p, view in zip(params, self.views, strict=True):
             assign(view, p.data)
@@ -147,12 +148,14 @@ class Pack:
             ranges.setdefault(key, []).append(self.segments[i])
         return list(ranges.items())
 
-    def buffer(self, name: str, active: Sequence[int], states: Sequence[State]) -> Any:
+    def buffer(
+        self, name: str, active: Sequence[int], states: Sequence[State], start: float = 0
+    ) -> Any:
         """The flat buffer of the state called `name`; the `states` of the parameters `active` get
         views of it.
 
         State that came from elsewhere (loaded, assigned, or of an earlier packing) is copied in;
-        what is missing is 0.
+        what is missing begins with `start`.
         """
         if name not in self.buffers:
             flat = self._zeros(self.g.dtype)
@@ -163,7 +166,7 @@ class Pack:
             if held is not None and held.data is view:
                 continue
             if held is None:
-                assign(view, full(shape=(), value=0, dtype=view.dtype, device=self.device).data)
+                assign(view, full(shape=(), value=start, dtype=view.dtype, device=self.device).data)
             elif held.shape != view.shape:
                 raise StateDictError(
                     "step", f"{name} has another shape", param=self.params[i], state=held
@@ -185,6 +188,21 @@ class Pack:
         """Bring the parameters up to date with `work`, rounding once."""
         if self.work is not self.p:
             assign(self.p, self.work)
+
+    def run(
+        self,
+        formula: Callable[..., None],
+        segments: Sequence[Segment] | None,
+        *buffers: Any,
+        **options: Any,
+    ) -> None:
+        """`formula(p, g, *buffers, **options)`, written for NumPy arrays and in place, over the
+        `segments` of the flat buffers (None: all), by the library of the device."""
+        for start, stop in [(0, self.size)] if segments is None else segments:
+            arrays = [x[start:stop] for x in (self.work, self.g, *buffers)]
+            # As kernels do: what is not finite stays silent, in the padding above all.
+            with np.errstate(all="ignore"):
+                self.device.library(formula.__name__, formula, *arrays, **options)
 
     def kernel(self, name: str) -> Any:
         """The kernel `name` of this device, or its reference on the device's library."""

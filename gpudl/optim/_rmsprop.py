@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._optimizer import Group, Optimizer, number
+from ._optimizer import Group, Optimizer, advance, number
 from ._pack import Pack, State
 
 
@@ -57,8 +57,7 @@ class RMSprop(Optimizer):
             number("RMSprop", name, options[name])
 
     def update(self, group: Group, pack: Pack, active: list[int], states: list[State]) -> None:
-        for state in states:
-            state["step"] = state.get("step", 0) + 1
+        advance(states)
         momentum, centered = float(group["momentum"]), bool(group["centered"])
         sq = pack.buffer("square_avg", active, states)
         buf = pack.buffer("momentum_buffer", active, states) if momentum else None

@@ -36,7 +36,7 @@ def slices(segments: Segments, n: int) -> list[slice]:
     return out
 
 
-def _lerp(mean: Array, x: Array, weight: Any) -> Array:
+def lerp(mean: Array, x: Array, weight: Any) -> Array:
     """mean + weight (x - mean), in the form that is exact at the nearer end."""
     one = type(weight)(1)
     if abs(weight) < 0.5:
@@ -105,7 +105,7 @@ def adam(
             x = x * real(1 - lr * weight_decay)
         elif weight_decay != 0:
             d = d + real(weight_decay) * x
-        m[s] = _lerp(m[s], d, real(1 - beta1))
+        m[s] = lerp(m[s], d, real(1 - beta1))
         v[s] = v[s] * real(beta2) + (real(1 - beta2) * d) * d
         largest = v[s]
         if amsgrad and vmax is not None:
@@ -144,7 +144,7 @@ def rmsprop(
         sq[s] = sq[s] * real(alpha) + (real(1 - alpha) * d) * d
         spread = sq[s]
         if centered and ga is not None:
-            ga[s] = _lerp(ga[s], d, real(1 - alpha))
+            ga[s] = lerp(ga[s], d, real(1 - alpha))
             spread = spread - ga[s] * ga[s]
         denominator = np.sqrt(spread) + real(eps)
         if momentum != 0 and buf is not None:
