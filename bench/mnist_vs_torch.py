@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 import gpudl as gd
-from gpudl.cli._recipe import RECIPES
+from gpudl.cli.families.cnn import WARM_UP, WEIGHT_DECAY, WIDTH, ConvolutionalNetwork
 
-RECIPE = RECIPES["mnist"]
+RECIPE = ConvolutionalNetwork.datasets["mnist"]
 Array = np.ndarray[Any, Any]
 
 
@@ -34,10 +34,10 @@ class Ours:
     name = "gpudl"
 
     def __init__(self, total_steps: int) -> None:
-        self.model = gd.models.CNN((1, 28, 28), width=RECIPE.width, dropout=0.0)
-        self.optimizer = gd.optim.AdamW(self.model.parameters(), weight_decay=RECIPE.weight_decay)
+        self.model = gd.models.CNN((1, 28, 28), width=WIDTH, dropout=0.0)
+        self.optimizer = gd.optim.AdamW(self.model.parameters(), weight_decay=WEIGHT_DECAY)
         self.schedule = gd.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, RECIPE.lr, total_steps, pct_start=RECIPE.warm_up, cycle_momentum=False
+            self.optimizer, RECIPE.lr, total_steps, pct_start=WARM_UP, cycle_momentum=False
         )
 
     def step(self, x: Array, y: Array) -> float:
@@ -62,7 +62,7 @@ class Theirs:
     name = "torch"
 
     def __init__(self, total_steps: int, ours: Ours) -> None:
-        nn, w = torch.nn, RECIPE.width
+        nn, w = torch.nn, WIDTH
 
         def block(cin: int, cout: int) -> Any:
             conv = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
@@ -82,11 +82,9 @@ class Theirs:
         )
         state = {k: torch.tensor(v.detach().numpy()) for k, v in ours.model.state_dict().items()}
         self.model.load_state_dict(state)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), weight_decay=RECIPE.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=WEIGHT_DECAY)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, RECIPE.lr, total_steps, pct_start=RECIPE.warm_up, cycle_momentum=False
+            self.optimizer, RECIPE.lr, total_steps, pct_start=WARM_UP, cycle_momentum=False
         )
 
     def step(self, x: Array, y: Array) -> float:

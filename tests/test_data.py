@@ -441,7 +441,7 @@ def test_the_real_mnist() -> None:
     reason="needs tiny Shakespeare in the folder GPUDL_DATA",
 )
 def test_the_real_text() -> None:
-    text = data.load_tinyshakespeare()
+    text = data.load_text()
     assert hashlib.sha256(text.encode()).hexdigest() == _files._SHAKESPEARE_SHA256
     assert len(text) == 1_115_394
     assert text.startswith("First Citizen:")
@@ -507,14 +507,14 @@ def text_source(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 def test_download(tmp_path: Path, text_source: Server, capsys: pytest.CaptureFixture[str]) -> None:
     text_source.files["/b"] = TEXT
     with gd.config(cache_dir=tmp_path, data_dir=""):
-        assert data.load_tinyshakespeare() == TEXT.decode()
+        assert data.load_text() == TEXT.decode()
         assert text_source.asked == ["/a", "/b"], "the second place is tried after the first"
         assert "input.txt" in capsys.readouterr().err
-        assert data.load_tinyshakespeare() == TEXT.decode()
+        assert data.load_text() == TEXT.decode()
         assert len(text_source.asked) == 2, "the cache serves the second call"
         cached = tmp_path / "data" / "tinyshakespeare" / "input.txt"
         cached.write_bytes(b"damaged")
-        assert data.load_tinyshakespeare() == TEXT.decode(), "a damaged copy is replaced"
+        assert data.load_text() == TEXT.decode(), "a damaged copy is replaced"
     assert sorted(p.name for p in cached.parent.iterdir()) == [".input.txt.lock", "input.txt"]
 
 
@@ -534,7 +534,7 @@ def test_downloads_that_fail(
         gd.config(cache_dir=tmp_path, data_dir=""),
         pytest.raises(DataError, match="GPUDL_DATA") as caught,
     ):
-        data.load_tinyshakespeare()
+        data.load_text()
     assert "http://127.0.0.1" in str(caught.value)
     left = [p.name for p in (tmp_path / "data" / "tinyshakespeare").iterdir()]
     assert left == [".input.txt.lock"]
@@ -566,7 +566,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, text_source: Server) -> 
         gd.config(cache_dir=tmp_path / "file", data_dir=""),
         pytest.raises(DataError, match="cannot write"),
     ):
-        data.load_tinyshakespeare()
+        data.load_text()
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:
@@ -730,7 +730,7 @@ WRONG: list[Any] = [
         lambda v: data.load_digits(seed=v),
         data.load_mnist,
         lambda v: data.load_mnist("train", v or 5),
-        lambda v: data.load_tinyshakespeare(v or 5),
+        lambda v: data.load_text("tinyshakespeare", v or 5),
         transforms.Compose,
         lambda v: transforms.Compose([v]),
         lambda v: transforms.Normalize(v, v),

@@ -11,7 +11,7 @@ from ._loader import DataLoader as DataLoader
 from ._loader import default_collate as default_collate
 from ._named import load_digits as load_digits
 from ._named import load_mnist as load_mnist
-from ._named import load_tinyshakespeare as load_tinyshakespeare
+from ._named import load_text as load_text
 from ._sampler import BatchSampler as BatchSampler
 from ._sampler import RandomSampler as RandomSampler
 from ._sampler import Sampler as Sampler

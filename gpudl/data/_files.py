@@ -80,12 +80,18 @@ def mnist(split: str, root: str | os.PathLike[str] | None) -> tuple[Array, Array
     return images, labels
 
 
-def tinyshakespeare(root: str | os.PathLike[str] | None) -> str:
-    """The text."""
-    path = _given("tinyshakespeare", ("input.txt",), root)
+def text(name: str, root: str | os.PathLike[str] | None) -> str:
+    """The text of that name."""
+    if name not in ("tinyshakespeare", "sonnets"):
+        raise ArgumentError(
+            "load_text", f"there is no text {name!r:.80}", remedy='"tinyshakespeare" or "sonnets"'
+        )
+    if name == "sonnets":
+        return (FILES / "sonnets.txt").read_text(encoding="utf-8")
+    path = _given("load_text", name, ("input.txt",), root)
     if path is None:
         path = _cached(
-            "load_tinyshakespeare",
+            "load_text",
             "tinyshakespeare/input.txt",
             _SHAKESPEARE_URLS,
             _SHAKESPEARE_SHA256,
@@ -94,23 +100,25 @@ def tinyshakespeare(root: str | os.PathLike[str] | None) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError("load_tinyshakespeare", f"cannot read {path}: {error}") from error
+        raise DataError("load_text", f"cannot read {path}: {error}") from error
 
 
 def _mnist_file(name: str, root: str | os.PathLike[str] | None) -> Path:
     # Some copies of the files are named with a dot before "idx".
     names = [f"{n}{end}" for n in (name, name.replace("-idx", ".idx")) for end in (".gz", "")]
-    path = _given("mnist", names, root)
+    path = _given("load_mnist", "mnist", names, root)
     if path is not None:
         return path
     urls = [f"{base}{name}.gz" for base in _MNIST_URLS]
     return _cached("load_mnist", f"mnist/{name}.gz", urls, _MNIST_SHA256[name], _MNIST_MAX_BYTES)
 
 
-def _given(folder: str, names: Sequence[str], root: str | os.PathLike[str] | None) -> Path | None:
+def _given(
+    op: str, folder: str, names: Sequence[str], root: str | os.PathLike[str] | None
+) -> Path | None:
     """The user's own file, in `root` or in the data folder of the settings."""
     if root is not None:
-        root = as_folder(f"load_{folder}", "root", root)
+        root = as_folder(op, "root", root)
         places = [Path(root), Path(root) / folder]
     elif settings.data_dir:
         places = [Path(settings.data_dir) / folder]
@@ -121,7 +129,7 @@ def _given(folder: str, names: Sequence[str], root: str | os.PathLike[str] | Non
             if (place / name).is_file():
                 return place / name
     if root is not None:
-        raise DataError(f"load_{folder}", f"there is no {' or '.join(names)} in {os.fspath(root)}")
+        raise DataError(op, f"there is no {' or '.join(names)} in {os.fspath(root)}")
     return None
 
 

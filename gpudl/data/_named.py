@@ -50,16 +50,25 @@ def load_mnist(
     return to_tensor(_scaled(images, 255)), to_tensor(labels.astype(np.int64))
 
 
-def load_tinyshakespeare(root: str | os.PathLike[str] | None = None) -> str:
-    """The 1,115,394 characters of Shakespeare's plays that small language models are trained on.
+def load_text(
+    name: Literal["tinyshakespeare", "sonnets"] = "tinyshakespeare",
+    root: str | os.PathLike[str] | None = None,
+) -> str:
+    """A text that small language models are trained on.
 
-    `input.txt` is taken from `root`, else from `tinyshakespeare/` in the folder that GPUDL_DATA
-    names, else from the cache, into which it is downloaded once and checked. Raises `DataError`
-    when that fails.
+    * `"tinyshakespeare"`: 1,115,394 characters of Shakespeare's plays. `input.txt` is taken from
+      `root`, else from `tinyshakespeare/` in the folder that GPUDL_DATA names, else from the cache,
+      into which it is downloaded once and checked. Raises `DataError` when that fails. Source:
+      A. Karpathy, char-rnn (2015).
+    * `"sonnets"`: some sonnets of Shakespeare, which come with gpudl.
 
-    Source: A. Karpathy, char-rnn (2015); the plays are in the public domain.
+    Both are in the public domain. Raises `ArgumentError` for another name.
+
+    >>> import gpudl as gd
+    >>> gd.data.load_text("sonnets").splitlines()[0]
+    'From fairest creatures we desire increase,'
     """
-    return _files.tinyshakespeare(root)
+    return _files.text(name, root)
 
 
 def _scaled(images: np.ndarray[Any, Any], largest: int) -> np.ndarray[Any, Any]:

@@ -1,12 +1,18 @@
-"""A lean training loop, its progress, and a report. The public page."""
+"""The training kit: the loop, who is told about it, and what it leaves. The public page."""
 
-from ._history import Epoch as Epoch
+from . import sections as sections
+from ._callback import Callback as Callback
+from ._classifier import Classifier as Classifier
+from ._classifier import Predictions as Predictions
+from ._classifier import predict as predict
 from ._history import History as History
-from ._loop import Predictions as Predictions
-from ._loop import fit as fit
-from ._loop import predict as predict
+from ._history import Table as Table
+from ._loggers import CSVLogger as CSVLogger
+from ._loggers import JSONLogger as JSONLogger
+from ._loggers import TensorBoardLogger as TensorBoardLogger
 from ._pictures import require_matplotlib as require_matplotlib
-from ._progress import Progress as Progress
 from ._progress import progress as progress
 from ._report import Report as Report
 from ._report import write_report as write_report
+from ._task import Task as Task
+from ._trainer import Trainer as Trainer

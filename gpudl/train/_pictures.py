@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import missing
+from ..errors import ShapeError, missing
 from ._history import History
 
 Array = np.ndarray[Any, Any]
+POINTS = 2000  # of a curve, so that a page stays small
 GOOD, BAD = (0x2F, 0x6F, 0xB0), (0xC2, 0x57, 0x1A)
 
 
@@ -55,6 +56,31 @@ def ink(image: Array) -> Array:
     return pixels
 
 
+def pixels_of(image: Array) -> Array:
+    """An image as RGBA: grey (H, W) or (H, W, 1) as ink, colours (H, W, 3 or 4); uint8, or from 0
+    to 1."""
+    x = np.asarray(image)
+    if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[2] not in (1, 3, 4)):
+        raise ShapeError("report", "an image is (H, W) or (H, W, 1, 3 or 4)", image=image)
+    scaled = x.astype(np.float64) / 255 if x.dtype == np.uint8 else x
+    if x.ndim == 2 or x.shape[2] == 1:
+        return ink(scaled.reshape(x.shape[:2]))
+    pixels = np.full((*x.shape[:2], 4), 255, np.uint8)
+    pixels[..., : x.shape[2]] = np.clip(np.rint(scaled * 255), 0, 255)
+    return pixels
+
+
+def picture(drawn: Any) -> str:
+    """A picture as a data URI: the bytes of a PNG, an image, or a figure of matplotlib."""
+    if isinstance(drawn, bytes):
+        return _uri("png", drawn)
+    if hasattr(drawn, "savefig"):
+        out = io.BytesIO()
+        drawn.savefig(out, format="png", dpi=144)
+        return _uri("png", out.getvalue())
+    return png(pixels_of(drawn))
+
+
 def weights(w: Array, largest: float) -> Array:
     """Weights (H, W) as colour: the sign is the hue, the size the strength."""
     pixels = np.empty((*w.shape, 4), np.uint8)
@@ -64,7 +90,7 @@ def weights(w: Array, largest: float) -> Array:
     return pixels
 
 
-def _axes(figure: Any, palette: Palette, label: str) -> Any:
+def _axes(figure: Any, palette: Palette, label: str, x: str) -> Any:
     axes = figure.add_subplot()
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -74,7 +100,7 @@ def _axes(figure: Any, palette: Palette, label: str) -> Any:
     axes.grid(axis="y", color=palette.line, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.set_title(label, loc="left", color=palette.ink, fontsize=10)
-    axes.set_xlabel("epoch", color=palette.ink, fontsize=9)
+    axes.set_xlabel(x, color=palette.ink, fontsize=9)
     return axes
 
 
@@ -93,11 +119,6 @@ def _figure() -> Any:
     return Figure(figsize=(4.8, 3.1), layout="constrained")
 
 
-def _legend(axes: Any, palette: Palette) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, labelcolor=palette.ink)
-
-
 def smooth(losses: Array, window: int) -> Array:
     """Running means over up to `window` losses that came before."""
     total = np.concatenate([[0.0], np.cumsum(losses)])
@@ -106,45 +127,49 @@ def smooth(losses: Array, window: int) -> Array:
     return np.asarray((total[i] - total[first]) / (i - first))
 
 
-def loss_curve(history: History, palette: Palette) -> str:
-    """The loss of every step, smoothed, and the test loss of every epoch, on a log scale."""
+def thinned(length: int) -> Array:
+    """The indices of at most `POINTS` of so many values, first and last among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(np.int64))
+
+
+def curve(history: History, name: str, palette: Palette) -> str:
+    """A metric over the run as SVG: the value of every step, faint, its running mean, and the
+    value of every validation."""
     figure = _figure()
-    axes = _axes(figure, palette, "loss")
-    losses = np.asarray(history.losses)
-    if len(losses):
-        per_epoch = len(losses) / max(len(history.epochs), 1)
-        at = np.arange(1, len(losses) + 1) / per_epoch
-        axes.plot(at, losses, color=palette.train, linewidth=0.6, alpha=0.25)
-        mean = smooth(losses, max(int(per_epoch) // 2, 1))
+    epochs = len(history.epochs) > 1
+    axes = _axes(figure, palette, name.replace("_", " "), "epoch" if epochs else "step")
+    scale = len(history.steps) / len(history.epochs) if epochs else 1.0
+    shown = []
+    if name in history.steps:
+        values = np.asarray(history.steps[name])
+        known = np.flatnonzero(~np.isnan(values))
+        known = known[thinned(len(known))] if len(known) else known
+        at = (known + 1) / scale
+        axes.plot(at, values[known], color=palette.train, linewidth=0.6, alpha=0.25)
+        mean = smooth(values[known], max(len(known) // 40, 1))
         axes.plot(at, mean, color=palette.train, linewidth=1.6, label="training")
-    tested = [e for e in history.epochs if e.test_loss is not None]
-    if tested:
-        axes.plot(
-            [e.number for e in tested], [e.test_loss for e in tested], color=palette.test,
-            linewidth=1.6, marker="o", markersize=3, label="test",
-        )  # fmt: skip
-    if np.isfinite(losses).all() and (losses > 0).all() and len(losses):
+        shown.append(mean)
+    if name in history.validation:
+        table = history.validation
+        values = np.asarray(table[name])
+        at = np.asarray(table["step"]) / scale
+        style: dict[str, Any] = {"linewidth": 1.6, "marker": "o", "markersize": 3}
+        axes.plot(at, values, color=palette.test, label="validation", **style)
+        shown.append(values[~np.isnan(values)])
+    _scale(axes, name, np.concatenate(shown) if shown else np.zeros(0))
+    if len(shown) > 1:
+        axes.legend(frameon=False, fontsize=9, labelcolor=palette.ink)
+    return _svg(figure)
+
+
+def _scale(axes: Any, name: str, values: Array) -> None:
+    """Shares from where they matter up to 1; logarithms for what spans a range of sizes."""
+    if not len(values) or not np.isfinite(values).all():
+        return
+    if name.endswith("accuracy"):
+        # The beginning would flatten the rest.
+        low = max(0.0, float(np.sort(values)[len(values) // 10]) - 0.02)
+        axes.set_ylim(low, 1.0 + 0.02 * (1.0 - low))
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.1%}" if 1 - low < 0.1 else f"{v:.0%}")
+    elif values.min() > 0 and values.max() > 5 * values.min():
         axes.set_yscale("log")
-    _legend(axes, palette)
-    return _svg(figure)
-
-
-def accuracy_curve(history: History, palette: Palette) -> str:
-    """Training and test accuracy of every epoch."""
-    figure = _figure()
-    axes = _axes(figure, palette, "accuracy")
-    numbers = [e.number for e in history.epochs]
-    style: dict[str, Any] = {"linewidth": 1.6, "marker": "o", "markersize": 3}
-    values = [e.train_accuracy for e in history.epochs]
-    axes.plot(numbers, values, color=palette.train, label="training", **style)
-    tested = [e for e in history.epochs if e.test_accuracy is not None]
-    shown = [float(e.test_accuracy) for e in tested if e.test_accuracy is not None]
-    if tested:
-        axes.plot([e.number for e in tested], shown, color=palette.test, label="test", **style)
-    # The first epoch would flatten the rest.
-    rest = sorted(values[1:] + shown[1:]) or values + shown or [0.0]
-    low = max(0.0, rest[len(rest) // 10] - 0.02)
-    axes.set_ylim(low, 1.0 + 0.02 * (1.0 - low))
-    axes.yaxis.set_major_formatter(lambda v, _: f"{v:.1%}" if 1 - low < 0.1 else f"{v:.0%}")
-    _legend(axes, palette)
-    return _svg(figure)

@@ -257,7 +257,7 @@ LEFT_OUT = {
             "set_result_class",
         )
     },
-    "downloads what is not there": {"data.load_mnist", "data.load_tinyshakespeare"},
+    "downloads what is not there": {"data.load_mnist", "data.load_text"},
     "prints": {"gd.show_config"},
     "is a test: AssertionError is its result": {"testing.assert_close"},
     "always raises": {"Tensor.view", "Tensor.cuda"},
