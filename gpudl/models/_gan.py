@@ -7,6 +7,7 @@ from .._namespace.activation import one_hot
 from .._namespace.manipulation import broadcast_to, concat
 from ..errors import ArgumentError
 from ..nn import functional as F
+from ..nn.utils.parametrizations import spectral_norm
 from ..shapes import as_int
 from ..tensor import Tensor
 
@@ -52,20 +53,26 @@ class Critic(nn.Module):
     """A score (N,) of images (N, channels, 28, 28): two convolutions of stride 2, a linear layer.
 
     Without batch norm, which would couple the images whose gradients the penalty of WGAN-GP takes
-    one by one. `classes`: labels (N,), as planes beside the image, where it is above 0.
+    one by one. `classes`: labels (N,), as planes beside the image, where it is above 0; `spectral`:
+    every weight divided by its largest singular value (Miyato et al., arXiv:1802.05957).
 
     >>> import gpudl as gd
     >>> gd.models.Critic(width=8)(gd.zeros((2, 1, 28, 28))).shape
     (2,)
     """
 
-    def __init__(self, *, channels: int = 1, width: int = 32, classes: int = 0) -> None:
+    def __init__(
+        self, *, channels: int = 1, width: int = 32, classes: int = 0, spectral: bool = False
+    ) -> None:
         super().__init__()
         _check("Critic", channels=channels, width=width)
         self.classes = classes
         self.conv1 = nn.Conv2d(channels + classes, width, 4, 2, padding=1)
         self.conv2 = nn.Conv2d(width, 2 * width, 4, 2, padding=1)
         self.score = nn.Linear(2 * width * 49, 1)
+        if spectral:
+            for layer in (self.conv1, self.conv2, self.score):
+                spectral_norm(layer)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.classes:

@@ -1,0 +1,153 @@
+"""`gpudl train resnet1001`: a residual network of 1,001 layers, and what it is without its skips."""
+
+from __future__ import annotations
+
+import argparse
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data import DataLoader, Subset, TensorDataset, random_split
+from ...models import PreActResNet
+from ...nn import Conv2d
+from ...optim import SGD
+from ...optim.lr_scheduler import OneCycleLR
+from ...train import Callback, Classifier, History, Predictions, Trainer, predict, sections
+from ...train.sections import Section
+from .._data import images_of
+from .._options import at_least_one
+from ._family import Defaults, Family, Options, Results
+from .cnn import HELD_OUT, TITLES, Augmented
+
+Array = np.ndarray[Any, Any]
+
+
+class GradientNorms(Callback):
+    """The norm of the gradient of every convolution's weight, every `every` steps."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.steps = every, []
+        self.norms: list[Array] = []
+
+    steps: list[int]
+
+    def on_step(self, trainer: Trainer, row: dict[str, float]) -> None:
+        if trainer.step % self.every and trainer.step != 1:
+            return
+        found = [
+            float(np.linalg.norm(m.weight.grad.cpu().numpy().ravel()))
+            for m in trainer.task.models["model"].modules()
+            if isinstance(m, Conv2d) and m.weight.grad is not None
+        ]
+        self.steps.append(trainer.step)
+        self.norms.append(np.array(found))
+
+    @property
+    def ratios(self) -> list[float]:
+        """The largest norm over the smallest, at each of the steps."""
+        return [float(n.max() / max(n.min(), 1e-45)) for n in self.norms]
+
+
+class DeepResidualNetwork(Family):
+    """`gpudl.models.PreActResNet`, trained with SGD over one cycle of the learning rate."""
+
+    datasets: ClassVar = {
+        "digits": Defaults(epochs=24, batch_size=64, lr=0.1),
+        "mnist": Defaults(epochs=1, batch_size=128, lr=0.1),
+    }
+    unit = "images"
+
+    @classmethod
+    def add_options(cls, parser: Options) -> None:
+        parser.add_argument("--depth", type=at_least_one, default=1001, help="9 n + 2 layers")
+        parser.add_argument("--width", type=at_least_one, default=16, help="of the first stage")
+        parser.add_argument(
+            "--plain", action="store_true", help="leave the skip connections out: it cannot learn"
+        )
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        options.data, train, self.test = images_of(options.data)
+        self.title = TITLES[options.data]
+        kind = "plain network" if options.plain else "residual network"
+        self.subtitle = f"A {kind} of {options.depth:,} layers."
+        chosen, held_out = random_split(TensorDataset(*train), [1 - HELD_OUT, HELD_OUT], seed=0)
+        self.loader = DataLoader(
+            Subset(Augmented(*train), chosen.indices),
+            batch_size=options.batch_size,
+            shuffle=True,
+            seed=options.seed,
+            drop_last=True,
+        )
+        self.validation = DataLoader(held_out, batch_size=500)
+        self.tester = DataLoader(TensorDataset(*self.test), batch_size=500)
+        self.model = PreActResNet(
+            options.depth, channels=train[0].shape[1], width=options.width, skip=not options.plain
+        ).to(options.device)
+        optimizer = SGD(
+            self.model.parameters(), lr=options.lr, momentum=0.9, weight_decay=1e-4, nesterov=True
+        )
+        schedule = OneCycleLR(
+            optimizer,
+            max_lr=options.lr,
+            total_steps=self.steps_of(self.loader),
+            pct_start=0.2,
+            cycle_momentum=False,
+        )
+        self.task = Classifier(self.model, optimizer, schedule)
+        self.norms = GradientNorms(every=max(1, self.steps_of(self.loader) // 50))
+        self.callbacks = [self.norms]
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The answers of the trained network to the test images."""
+        return predict(self.model, self.tester)
+
+    def results(self, history: History) -> Results:
+        found = self.predictions
+        figures: dict[str, Any] = {
+            "test_accuracy": found.accuracy,
+            "test_loss": found.loss,
+            "depth": self.options.depth,
+            "seconds_per_step": float(np.median(history.steps["seconds"])),
+        }
+        lines = [f"test      {found.accuracy:.2%} of {len(found.labels):,} images"]
+        if ratios := self.norms.ratios:
+            figures["gradient_ratio"] = max(ratios)
+            lines.append(
+                f"gradients largest over smallest norm of a layer: {max(ratios):.3g} at most"
+            )
+        return Results(figures, lines, {"test accuracy": f"{found.accuracy:.2%}"})
+
+    def sections(self) -> list[Section]:
+        labels = self.test[1].numpy()
+        parts = [sections.confusion(self.predictions, labels, 10)]
+        if self.norms.norms:
+            parts.insert(0, self._heat())
+        return parts
+
+    def _heat(self) -> Section:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        with np.errstate(divide="ignore"):
+            heat = np.log10(np.stack(self.norms.norms, 1))
+        image = axes.imshow(
+            heat, aspect="auto", origin="lower", interpolation="nearest",
+            extent=(0.0, float(self.norms.steps[-1]), 0.0, float(len(heat))),
+        )  # fmt: skip
+        axes.set_xlabel("step")
+        axes.set_ylabel("convolution, first to last")
+        figure.colorbar(image, label="log10 of the gradient's norm")
+        note = "An even picture: the gradient reaches the first layer as it leaves the last."
+        return sections.picture("Gradients through the depth", figure, note=note)
+
+    def facts(self) -> dict[str, str]:
+        o = self.options
+        return {
+            "network": f"pre-activation bottlenecks, {o.depth:,} layers, width {o.width}, "
+            f"{'no skip connections' if o.plain else 'identity skip connections'}",
+            "optimizer": f"SGD, Nesterov momentum 0.9, one cycle up to {o.lr}",
+        }
