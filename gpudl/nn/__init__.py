@@ -19,6 +19,7 @@ from ._activation import Softplus as Softplus
 from ._activation import Softsign as Softsign
 from ._activation import Tanh as Tanh
 from ._activation import Tanhshrink as Tanhshrink
+from ._attention import MultiheadAttention as MultiheadAttention
 from ._container import ModuleDict as ModuleDict
 from ._container import ModuleList as ModuleList
 from ._container import ParameterList as ParameterList
@@ -87,3 +88,8 @@ from ._rectifier import ReLU6 as ReLU6
 from ._rectifier import Softshrink as Softshrink
 from ._rectifier import Threshold as Threshold
 from ._state import functional_call as functional_call
+from ._transformer import Transformer as Transformer
+from ._transformer import TransformerDecoder as TransformerDecoder
+from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from ._transformer import TransformerEncoder as TransformerEncoder
+from ._transformer import TransformerEncoderLayer as TransformerEncoderLayer

@@ -55,6 +55,7 @@ from ._margin import cosine_embedding_loss as cosine_embedding_loss
 from ._margin import hinge_embedding_loss as hinge_embedding_loss
 from ._margin import margin_ranking_loss as margin_ranking_loss
 from ._margin import triplet_margin_loss as triplet_margin_loss
+from ._multihead import multi_head_attention_forward as multi_head_attention_forward
 from ._norm import batch_norm as batch_norm
 from ._norm import layer_norm as layer_norm
 from ._pad import pad as pad
