@@ -80,12 +80,17 @@ def timed(
     moved = 0
     if not prim.view:
         moved = sum(x.data.nbytes for x in inputs) + sum(y.nbytes for y in outs)
-    flops: int | None = None
-    if prim.flops is not None:
-        flops = prim.flops(*[Spec(x.data.shape, x.data.dtype) for x in inputs], **params)
-    elif prim.elementwise:
-        flops = int(outs[0].size)
+    flops = work(prim, inputs, params, result)
     return Ran(result, "kernel" if kernel else device.xp.__name__, start, end, flops, moved)
+
+
+def work(
+    prim: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], result: Any
+) -> int | None:
+    """The floating-point operations of one operation that gave `result`; None: not known."""
+    if prim.flops is not None:
+        return int(prim.flops(*[Spec(x.data.shape, x.data.dtype) for x in inputs], **params))
+    return int(arrays_of(result)[0].size) if prim.elementwise else None
 
 
 def rate(amount: int | None, nanoseconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from . import functional as functional
 from . import init as init
+from . import monitor as monitor
 from . import utils as utils
 from ._activation import CELU as CELU
 from ._activation import ELU as ELU
@@ -88,6 +89,7 @@ from ._rectifier import ReLU6 as ReLU6
 from ._rectifier import Softshrink as Softshrink
 from ._rectifier import Threshold as Threshold
 from ._state import functional_call as functional_call
+from ._summary import summary as summary
 from ._transformer import Transformer as Transformer
 from ._transformer import TransformerDecoder as TransformerDecoder
 from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
