@@ -14,7 +14,7 @@ from .._version import __version__
 from ..errors import GpudlError
 from ..settings import settings
 
-COMMANDS = ("info", "doctor", "kernels", "train", "bench")
+COMMANDS = ("info", "doctor", "kernels", "train", "sample", "report", "bench")
 
 
 def parser() -> argparse.ArgumentParser:

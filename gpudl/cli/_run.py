@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, CheckpointError
+from ..io import load
 
 if TYPE_CHECKING:
     from ..train import History, Trainer
@@ -46,14 +47,18 @@ def read_options(folder: Path) -> dict[str, Any]:
 def fill(args: argparse.Namespace) -> None:
     """Give the options that were left out: those of the run that goes on, else the defaults of
     the data set. Raises `ArgumentError` for one that differs from the run's."""
-    from .families import load
+    from .families import load as load_family
 
     if args.resume and not args.out:
         raise ArgumentError("gpudl train", "--resume without a folder", remedy="--out DIR")
     if args.resume and (Path(args.out) / OPTIONS).exists():
         _take_over(args, read_options(Path(args.out)))
         return
-    datasets = load(args.family).datasets
+    if args.out and (Path(args.out) / LAST).exists():
+        raise ArgumentError(
+            "gpudl train", f"{args.out} holds another run", remedy="--resume goes on with it"
+        )
+    datasets = load_family(args.family).datasets
     args.data = args.data or next(iter(datasets))
     given = args.epochs is not None or args.steps is not None
     for name, value in asdict(datasets[args.data]).items():
@@ -81,19 +86,28 @@ def build(args: argparse.Namespace) -> Family:
     """The family of a run, with its networks, seeded."""
     from .. import devices, random
     from ..system import set_num_threads
-    from .families import load
+    from .families import load as load_family
 
     if args.threads:
         set_num_threads(args.threads)
     args.device = str(devices.device(args.device))
     random.manual_seed(args.seed)
-    return load(args.family)(args)
+    return load_family(args.family)(args)
 
 
-def reopen(folder: Path, device: str) -> Family:
-    """The family of the run in `folder`, with the weights that were best, or the last ones."""
-    args = argparse.Namespace(**read_options(folder), threads=None, device=device, out=folder)
-    return build(args)
+def reopen(folder: Path, device: str) -> tuple[Family, History]:
+    """The run in `folder`: its family, with the weights that were best, or the last ones, and its
+    history. Raises `ArgumentError` where nothing was kept yet."""
+    args = argparse.Namespace(**read_options(folder), threads=None, device=device, out=str(folder))
+    args.resume = args.quiet = True
+    args.tensorboard = False
+    if not (folder / LAST).exists():
+        raise ArgumentError("gpudl", f"{folder} has no checkpoint yet", remedy="train a while more")
+    family = build(args)
+    trainer = trainer_of(family, args)
+    trainer.load_state_dict(load(folder / LAST))
+    trainer.load_best()
+    return family, trainer.history
 
 
 def trainer_of(family: Family, args: argparse.Namespace) -> Trainer:

@@ -21,3 +21,8 @@ from ._seed import WorkerInfo as WorkerInfo
 from ._seed import get_worker_info as get_worker_info
 from ._seed import sample_rng as sample_rng
 from ._seed import sample_seed as sample_seed
+from ._text import CharDataset as CharDataset
+from ._text import ContiguousBatchSampler as ContiguousBatchSampler
+from ._text import TextParts as TextParts
+from ._text import Vocabulary as Vocabulary
+from ._text import split_text as split_text

@@ -11,6 +11,7 @@ from ._loggers import CSVLogger as CSVLogger
 from ._loggers import JSONLogger as JSONLogger
 from ._loggers import TensorBoardLogger as TensorBoardLogger
 from ._pictures import require_matplotlib as require_matplotlib
+from ._pictures import write_image as write_image
 from ._progress import progress as progress
 from ._report import Report as Report
 from ._report import write_report as write_report

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ShapeError, missing
+from ..errors import ArgumentError, ShapeError, missing
 from ._history import History
 
 Array = np.ndarray[Any, Any]
@@ -79,6 +81,27 @@ def picture(drawn: Any) -> str:
         drawn.savefig(out, format="png", dpi=144)
         return _uri("png", out.getvalue())
     return png(pixels_of(drawn))
+
+
+def write_image(image: Array, path: str | os.PathLike[str]) -> Path:
+    """Write an image, (H, W) or (H, W, 1, 3 or 4), uint8 or from 0 to 1, as a PNG; 0 is black.
+
+    Returns the absolute path. Raises `MissingDependencyError` without matplotlib, `ArgumentError`
+    if the file cannot be written.
+    """
+    require_matplotlib("write_image")
+    from matplotlib.image import imsave
+
+    pixels = pixels_of(image)
+    if image.ndim == 2 or image.shape[2] == 1:
+        pixels[..., :3], pixels[..., 3] = pixels[..., 3:], 255
+    target = Path(path).absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        imsave(target, np.ascontiguousarray(pixels), format="png")
+    except OSError as error:
+        raise ArgumentError("write_image", f"cannot write {str(target)!r}: {error}") from None
+    return target
 
 
 def weights(w: Array, largest: float) -> Array:

@@ -192,6 +192,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "random.bernoulli": lambda: call(0.5, (3,)),
     "random.uniform": lambda: call((3,), 0.0, 1.0),
     "random.normal": lambda: call((3,), 0.0, 1.0),
+    "data.split_text": lambda: call("abc" * 20),
     "data.random_split": lambda: call([1, 2, 3, 4], [2, 2]),
     "data.default_collate": lambda: call([t(2), t(2)]),
     "data.sample_seed": lambda: call(),
