@@ -153,6 +153,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "dropout",
     ),
 }
+# Kernels that no operation calls: they show that the emulator and a card agree on an instruction.
+CONFORMANCE = "conformance"
 FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
@@ -191,7 +193,7 @@ def chosen(name: str, kind: str) -> Kernel | None:
 @cache
 def specs() -> tuple[KernelSpec, ...]:
     """The specs of all CUDA kernels, a family after the other."""
-    found = [_family(family, "specs") for family in FAMILIES]
+    found = [_family(family, "specs") for family in (*FAMILIES, CONFORMANCE)]
     return tuple(spec for module in found if module is not None for spec in module.SPECS)
 
 

@@ -3,6 +3,7 @@
 from .arguments import ByValue
 from .launch import ErrorSite, launch, launched_variants, launches, replaced, runs_on
 from .spec import ALL, Case, Geometry, KernelSpec, Operand
+from .tensor_map import tensor_map
 
 __all__ = [
     "ALL",
@@ -17,4 +18,5 @@ __all__ = [
     "launches",
     "replaced",
     "runs_on",
+    "tensor_map",
 ]

@@ -20,6 +20,7 @@ from .spec import LETTERS, Geometry, KernelSpec, Variant
 TIME_LIMIT = 120.0  # seconds; a kernel that spins is a deadlock
 _ORDERS = {"forward": 0, "reverse": 1}
 _SEEDED = 2
+_MAP_BYTES = 128  # of a TensorMap
 
 # One launch at a time in a process: the emulator's signal handlers are the process's.
 _lock = threading.Lock()
@@ -149,6 +150,34 @@ class Library:
                 f"{text} [{key}] grid {geometry.grid} block {geometry.block}",
                 kind=kind,
             )
+
+    def tensor_map(
+        self,
+        itemsize: int,
+        address: int,
+        sizes: Sequence[int],
+        strides: Sequence[int],
+        box: Sequence[int],
+        swizzle: int,
+    ) -> bytes:
+        """The bytes of a tensor map, axes innermost first. Raises `KernelError` if refused."""
+        image = ctypes.create_string_buffer(_MAP_BYTES)
+        rank = len(sizes)
+        with _lock:
+            refused = self.dll.gpudl_emu_encode_tensor_map(
+                image,
+                rank,
+                itemsize,
+                c_void_p(address),
+                (c_uint64 * rank)(*sizes),
+                (c_uint64 * rank)(*strides),
+                (ctypes.c_uint32 * rank)(*box),
+                swizzle,
+            )
+            text = self.dll.gpudl_emu_error().decode() if refused else ""
+        if refused:
+            raise KernelError(self.spec.name, text)
+        return image.raw
 
     def statistics(self) -> Statistics:
         """What the last launch did."""

@@ -36,6 +36,7 @@ COMMON = (
     "-Wall",
     "-Wextra",
     "-Wno-unknown-pragmas",  # unroll, for NVRTC
+    "-Wno-psabi",  # a tensor map by value: how GCC 4.5 passed it
 )
 RUNTIME = (*COMMON, "-O2")
 FAST = ("-O2", "-fno-omit-frame-pointer")

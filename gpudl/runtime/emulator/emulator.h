@@ -7,7 +7,7 @@
 //      The runtime's objects serve fast and checked libraries alike.
 //   3. g++ -shared -Wl,-Bsymbolic unit.o <runtime objects> -ldl -lrt -pthread -o library.so
 //
-// COMMON         -std=c++17 -fPIC -fvisibility=hidden -g1 -gdwarf-4 -ffp-contract=off -fno-math-errno -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas
+// COMMON         -std=c++17 -fPIC -fvisibility=hidden -g1 -gdwarf-4 -ffp-contract=off -fno-math-errno -fno-strict-aliasing -Wall -Wextra -Wno-unknown-pragmas -Wno-psabi
 // RUNTIME_FLAGS  COMMON -O2                             (never sanitised; -DGPUDL_EMU_UCONTEXT for the portable fibers)
 // UNIT_FLAGS     COMMON -x c++ -DGPUDL_EMULATED -I kernels -I kernels/include -I gpudl/runtime/emulator
 //                -march=native (optional; then the CPU belongs into the cache key)

@@ -42,19 +42,28 @@ GD_DEVICE uint16_t float_to_half(float x) {
 
 }  // namespace detail
 
+// Shared arrays take a constructor that does nothing. g++ would guard theirs with a flag beside them, in shared memory,
+// unless it is a constant.
+#ifdef GPUDL_EMULATED
+#define GPUDL_UNSET(type) constexpr type() : bits() {}
+#else
+#define GPUDL_UNSET(type) type() = default;
+#endif
+
 struct alignas(2) bf16 {
   uint16_t bits;
-  bf16() = default;
+  GPUDL_UNSET(bf16)
   GD_DEVICE explicit bf16(float x) : bits(detail::float_to_bf16(x)) {}
   GD_DEVICE operator float() const { return detail::bf16_to_float(bits); }
 };
 
 struct alignas(2) half {
   uint16_t bits;
-  half() = default;
+  GPUDL_UNSET(half)
   GD_DEVICE explicit half(float x) : bits(detail::float_to_half(x)) {}
   GD_DEVICE operator float() const { return detail::half_to_float(bits); }
 };
+#undef GPUDL_UNSET
 
 GD_DEVICE float to_float(float x) { return x; }
 GD_DEVICE float to_float(bf16 x) { return detail::bf16_to_float(x.bits); }

@@ -1,0 +1,1 @@
+"""Kernels that show that the emulator and a card agree, an instruction each or a generation."""
