@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import nn
@@ -168,7 +169,8 @@ class PreActResNet(nn.Module):
     `depth` is 9 n + 2: a 3x3 convolution, three stages of n bottlenecks of three layers, and a
     linear layer; 1001 is the network of the paper. `width`: channels inside the bottlenecks of the
     first stage, doubled in each next one; `skip=False` removes the identities.
-    Source: He et al., "Identity Mappings in Deep Residual Networks" (arXiv:1603.05027).
+    Source: He et al., "Identity Mappings in Deep Residual Networks" (arXiv:1603.05027); what a
+    block adds is drawn smaller by the root of their number (Zhang et al., arXiv:1901.09321).
 
     >>> import gpudl as gd
     >>> gd.models.PreActResNet(29, channels=1, width=4)(gd.zeros((2, 1, 8, 8))).shape
@@ -201,6 +203,12 @@ class PreActResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(cin, num_classes)
         _draw(self)
+        nn.init.kaiming_normal_(self.conv1.weight)
+        if skip:
+            # The sum over all blocks then varies as its first term does, at any depth: without, the
+            # gradient grows a hundredthousandfold on its way to the first layer of a thousand.
+            for block in blocks:
+                nn.init.kaiming_normal_(block.conv3.weight, a=math.sqrt(2 * len(blocks) - 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn(self.blocks(self.conv1(x))))

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 # name -> the class, as module:class, and what it is.
 FAMILIES = {
     "cnn": ("cnn:ConvolutionalNetwork", "a small convolutional network that reads digits"),
+    "rnn": ("rnn:Recurrent", "a recurrent network that writes, character by character"),
+    "gan": ("gan:Adversarial", "a generator of images against a critic: WGAN-GP, DCGAN"),
+    "autoencoder": (
+        "autoencoder:AutoencoderFamily",
+        "plain, sparse, convolutional or denoising",
+    ),
+    "vae": ("vae:Variational", "a variational autoencoder of images"),
+    "gpt": ("gpt:Transformer", "a small transformer that writes, character by character"),
+    "resnet1001": (
+        "resnet1001:DeepResidualNetwork",
+        "a residual network of 1,001 layers that reads digits",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data import DataLoader
 from ...errors import NotSupportedError
-from ...train import History, Task
+from ...train import Callback, History, Task
 from ...train.sections import Section
 
 Array = np.ndarray[Any, Any]
@@ -70,6 +70,7 @@ class Family:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.training: dict[str, Any] = {}  # options of the Trainer, such as clip_norm
+        self.callbacks: list[Callback] = []  # told about the run beside the logs
 
     @classmethod
     def add_options(cls, parser: Options) -> None:

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...autograd import no_grad
-from ...data import DataLoader, Dataset
-from ...errors import ArgumentError
+from ...data import CharDataset, DataLoader, Vocabulary, split_text
 from ...models import generate
 from ...nn import Module
 from ...nn.functional import cross_entropy
@@ -24,54 +23,6 @@ from .._options import at_least_one
 from ._family import Defaults, Family, Options, Results, Samples
 
 Array = np.ndarray[Any, Any]
-
-HELD_OUT = 0.1  # the end of the text, never trained on
-CHOSEN_BY = 0.05  # the end of the rest, by which the best weights are chosen
-
-
-class Corpus:
-    """A text as numbers, its characters in order, and its three parts."""
-
-    def __init__(self, text: str) -> None:
-        self.characters = "".join(sorted(set(text)))
-        self.number = {c: i for i, c in enumerate(self.characters)}
-        ids = self.encode(text)
-        rest, self.test = np.split(ids, [round(len(ids) * (1 - HELD_OUT))])
-        self.train, self.validation = np.split(rest, [round(len(rest) * (1 - CHOSEN_BY))])
-
-    def encode(self, text: str) -> Array:
-        """The numbers (N,) of a text's characters. Raises `ArgumentError` for an unknown one."""
-        unknown = sorted(set(text) - set(self.number))
-        if unknown:
-            raise ArgumentError(
-                "gpudl", f"the model does not know {''.join(unknown)!r}",
-                remedy=f"use {self.characters!r}",
-            )  # fmt: skip
-        return np.array([self.number[c] for c in text], np.int64)
-
-    def decode(self, ids: Array) -> str:
-        """The text of numbers (N,)."""
-        return "".join(self.characters[i] for i in ids)
-
-
-class Windows(Dataset[tuple[Array, Array]]):
-    """Pieces of `length` characters, one every `stride`, each with the characters that follow."""
-
-    def __init__(self, ids: Array, length: int, stride: int) -> None:
-        self.ids, self.length = ids, length
-        self.starts = range(0, len(ids) - length, stride)
-        if not self.starts:
-            raise ArgumentError(
-                "gpudl train", f"a part of the text has {len(ids)} characters",
-                remedy=f"a context below {length}, or a longer text",
-            )  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
-        at = self.starts[index]
-        return self.ids[at : at + self.length], self.ids[at + 1 : at + 1 + self.length]
 
 
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
@@ -146,14 +97,15 @@ class LanguageModel(Family):
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
         options.data, text = text_of(options.data)
-        self.corpus, self.context = Corpus(text), options.context
+        self.vocabulary, self.parts = Vocabulary(text), split_text(text)
+        self.context = options.context
         self.title = {"tinyshakespeare": "Tiny Shakespeare", "sonnets": "Sonnets"}[options.data]
-        part = Windows(self.corpus.validation, self.context, max(1, self.context // 2))
-        self.validation = DataLoader(part, batch_size=32)
-        steps = options.steps
-        self.training = {"validate_every": max(1, steps // 10), "save_every": max(1, steps // 20)} if (
-            steps
-        ) else {}
+        windows = CharDataset(
+            self.parts.validation, self.vocabulary, self.context, stride=max(1, self.context // 2)
+        )
+        self.validation = DataLoader(windows, batch_size=32)
+        if options.steps:
+            self.training["validate_every"] = max(1, options.steps // 10)
 
     @cached_property
     def _samples(self) -> Samples:
@@ -163,18 +115,18 @@ class LanguageModel(Family):
         self, number: int, prompt: str, length: int, temperature: float,
         top_k: int | None, top_p: float | None, generator: Generator | None,
     ) -> Samples:  # fmt: skip
-        ids = self.corpus.encode(prompt)
+        ids = self.vocabulary.encode(prompt)
         device = next(self.model.parameters()).device
         start = Tensor(np.tile(ids, (number, 1))).to(device=device)
         found = generate(
             self.model, start, length, temperature=temperature, top_k=top_k, top_p=top_p,
             generator=generator,
         )  # fmt: skip
-        texts = [(prompt + self.corpus.decode(row)).lstrip("\n") for row in found.cpu().numpy()]
+        texts = [(prompt + self.vocabulary.decode(row)).lstrip("\n") for row in found.cpu().numpy()]
         return Samples(texts=texts)
 
     def results(self, history: History) -> Results:
-        loss, number = nats(self.model, self.corpus.test, self.context)
+        loss, number = nats(self.model, self.vocabulary.encode(self.parts.test), self.context)
         seen = len(history.steps) * self.options.batch_size * self.context
         figures = {
             "test_nats": loss,
@@ -209,7 +161,7 @@ class LanguageModel(Family):
         )  # fmt: skip
 
     def facts(self) -> dict[str, str]:
-        parts = self.corpus
+        parts = self.parts
         return {
             "data": f"{len(parts.train):,} characters to train, {len(parts.validation):,} to "
             f"choose the best weights, {len(parts.test):,} held out",

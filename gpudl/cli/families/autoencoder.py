@@ -11,7 +11,7 @@ import numpy as np
 from ... import random
 from ...autograd import no_grad
 from ...data import DataLoader, TensorDataset, random_split
-from ...metrics import auc
+from ...metrics import psnr, roc_auc
 from ...models import Autoencoder, ConvAutoencoder, sparsity
 from ...nn.functional import binary_cross_entropy_with_logits, mse_loss, sigmoid
 from ...optim import AdamW
@@ -64,12 +64,6 @@ class Reconstruction(Task):
         return {"loss": loss}
 
 
-def psnr(a: Array, b: Array) -> float:
-    """The mean peak signal-to-noise ratio, in dB, of images (N, ...) from 0 to 1."""
-    errors = ((a - b) ** 2).reshape(len(a), -1).mean(1)
-    return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))
-
-
 class AutoencoderFamily(Family):
     """`gpudl.models.Autoencoder` and `ConvAutoencoder`, trained with AdamW over one cycle."""
 
@@ -85,7 +79,12 @@ class AutoencoderFamily(Family):
         add("--kind", choices=KINDS, default="denoising", help="what it learns")
         add("--sigma", type=float, default=0.5, help="deviation of the noise, images from 0 to 1")
         add("--width", type=at_least_one, default=16, help="channels of the first convolution")
-        add("--latent", type=at_least_one, default=32, help="units of the code, without convolutions")
+        add(
+            "--latent",
+            type=at_least_one,
+            default=32,
+            help="units of the code, without convolutions",
+        )
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -147,13 +146,16 @@ class AutoencoderFamily(Family):
         self.model.eval()
         with no_grad():
             errors = [
-                ((self.task.restored(Tensor(x).to(device=self.options.device)).cpu().numpy() - x) ** 2)
+                (
+                    (self.task.restored(Tensor(x).to(device=self.options.device)).cpu().numpy() - x)
+                    ** 2
+                )
                 .reshape(len(x), -1)
                 .mean(1)
                 for x in (images, strange)
             ]
         truth = np.repeat([0, 1], [len(images), len(images)])
-        return float(auc(Tensor(np.concatenate(errors)), Tensor(truth)))
+        return float(roc_auc(Tensor(np.concatenate(errors)), Tensor(truth)))
 
     def results(self, history: History) -> Results:
         clean = self.test.numpy()
@@ -163,8 +165,14 @@ class AutoencoderFamily(Family):
         lines = [f"test      {after:.2f} dB"]
         if self.options.kind == "denoising":
             before = psnr(seen, clean)
-            figures |= {"sigma": self.options.sigma, "psnr_before": before, "gained": after - before}
-            lines = [f"test      {after:.2f} dB from {before:.2f} dB: {after - before:.2f} dB gained"]
+            figures |= {
+                "sigma": self.options.sigma,
+                "psnr_before": before,
+                "gained": after - before,
+            }
+            lines = [
+                f"test      {after:.2f} dB from {before:.2f} dB: {after - before:.2f} dB gained"
+            ]
         else:
             figures["anomaly_auc"] = self.anomaly
             lines.append(f"anomalies {self.anomaly:.3f} of the area under the curve")
@@ -182,4 +190,7 @@ class AutoencoderFamily(Family):
         o = self.options
         deep = o.kind in ("denoising", "conv")
         layers = f"convolutions of {o.width} and {2 * o.width} channels" if deep else "two layers"
-        return {"network": f"{o.kind}: {layers} each way", "optimizer": f"AdamW, cycle up to {o.lr}"}
+        return {
+            "network": f"{o.kind}: {layers} each way",
+            "optimizer": f"AdamW, cycle up to {o.lr}",
+        }

@@ -11,7 +11,7 @@ import numpy as np
 from ... import random
 from ..._namespace.manipulation import concat
 from ..._namespace.transcendental import sqrt
-from ...autograd import no_grad
+from ...autograd import grad, no_grad
 from ...data import DataLoader, TensorDataset
 from ...models import Critic, Generator
 from ...nn.functional import softplus
@@ -20,7 +20,6 @@ from ...optim.lr_scheduler import LambdaLR
 from ...tensor import Tensor
 from ...train import Callback, History, Task, Trainer, sections
 from ...train.sections import Section
-from ...transforms import grad
 from .._options import at_least_one
 from ._family import Defaults, Family, Options, Results, Samples
 from ._judge import Judge
@@ -38,8 +37,9 @@ def penalty(critic: Critic, real: Tensor, made: Tensor, labels: tuple[Tensor, ..
     Its own gradient is a second derivative. Source: Gulrajani et al., arXiv:1704.00028.
     """
     share = random.uniform((real.shape[0], 1, 1, 1), device=real.device)
-    between = real * share + made * (1 - share)
-    slope = grad(lambda x: critic(x, *labels).sum())(between)
+    between = (real * share + made * (1 - share)).detach()
+    between.requires_grad = True
+    (slope,) = grad(critic(between, *labels).sum(), [between], create_graph=True)
     norm = sqrt((slope * slope).sum(axis=(1, 2, 3)) + 1e-12)
     return ((norm - 1) * (norm - 1)).mean()  # type: ignore[no-any-return]
 
@@ -140,7 +140,12 @@ class Adversarial(Family):
         add("--spectral", action="store_true", help="spectral normalization of the critic")
         add("--latent", type=at_least_one, default=64, help="numbers of noise")
         add("--width", type=at_least_one, default=32, help="channels at full size")
-        add("--critic-steps", type=at_least_one, default=3, help="steps of the critic for each of the generator, in a batch")
+        add(
+            "--critic-steps",
+            type=at_least_one,
+            default=3,
+            help="steps of the critic for each of the generator, in a batch",
+        )
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Callable
 from typing import ClassVar
 
-from ...data import DataLoader
+from ...data import CharDataset, DataLoader
 from ...models import GPT
 from ...optim import AdamW, Muon
 from ...optim.lr_scheduler import LambdaLR
 from .._options import at_least_one
 from ._family import Defaults, Options
-from ._language import LanguageModel, LanguageTask, Windows
+from ._language import LanguageModel, LanguageTask
 
 REST = 0.15  # AdamW's rate of embedding, norms and head, over Muon's of the matrices
 
@@ -43,7 +43,7 @@ class Transformer(LanguageModel):
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
         self.model = GPT(
-            len(self.corpus.characters),
+            len(self.vocabulary),
             context=self.context,
             layers=options.layers,
             heads=options.heads,
@@ -51,7 +51,7 @@ class Transformer(LanguageModel):
             dropout=options.dropout,
         ).to(options.device)
         self.loader = DataLoader(
-            Windows(self.corpus.train, self.context, 1),
+            CharDataset(self.parts.train, self.vocabulary, self.context),
             batch_size=options.batch_size,
             shuffle=True,
             seed=options.seed,

@@ -127,7 +127,9 @@ class Variational(Family):
             some = self.test[:16].to(device=self.options.device)
             mean, _ = self.model.encode(some)
             all_means = self.model.encode(self.test.to(device=self.options.device))[0]
-        rows = np.concatenate([some.cpu().numpy().reshape(-1, 28, 28), self._decoded(mean.cpu().numpy())])
+        rows = np.concatenate(
+            [some.cpu().numpy().reshape(-1, 28, 28), self._decoded(mean.cpu().numpy())]
+        )
         return [
             sections.picture("Drawn from the code", 1 - grid(self._decoded(draws), 16)),
             sections.picture("Test images, and what is left of them", 1 - grid(rows, 16)),
