@@ -17,10 +17,6 @@ TINY = 1 << 17  # M * N * K up to which BLAS stays on one thread and calls cost 
 FEW_ROWS, LARGE = 256, 1 << 20  # packing K * N elements does not pay for so few rows
 
 
-def _pays(M: int, K: int, N: int) -> bool:
-    return M * N * K > TINY and (M >= FEW_ROWS or K * N < LARGE)
-
-
 def _rows_contiguous(a: Array) -> Array:
     unit = a.itemsize
     dense = a.strides[1] == unit and a.strides[0] >= a.shape[1] * unit
@@ -32,14 +28,17 @@ def matmul(a: Array, b: Array) -> Any:
     if a.ndim != 2 or b.ndim != 2:
         return NotImplemented
     (M, K), (rows, N) = a.shape, b.shape
-    if not _pays(M, K, N) or rows != K or not takes(a, b):
+    if M * N * K <= TINY or rows != K or not takes(a, b):
         return NotImplemented
     if a.strides[0] == a.itemsize and a.strides[1] != a.itemsize:
-        # a is a transposed matrix, as in the gradient of a weight: sum over its rows as they lie.
+        # a is a transposed matrix, as in the gradient of a weight: sum over its rows as they lie,
+        # which packs nothing.
         out = _C.empty((M, 1, N), a.dtype)
         pixels = _rows_contiguous(a.T)[None], _rows_contiguous(b)[None]
         _C.conv_wgrad(*pixels, out, [1], [0], [1], 1)
         return out[:, 0]
+    if M < FEW_ROWS and K * N >= LARGE:
+        return NotImplemented
     out = _C.empty((1, M, N), a.dtype)
     weight = b if b.flags.aligned else contiguous(b)
     _C.conv_fwd(_rows_contiguous(a)[None], weight.T[:, :, None], out, [1], [0], [1], 1)
