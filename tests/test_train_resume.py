@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_run import trainer
 
 import gpudl as gd
 from gpudl.errors import ArgumentError, ArgumentTypeError, CheckpointError, StateDictError
-
-from training_run import trainer
 
 SCRIPT = Path(__file__).with_name("training_run.py")
 TIMES = ("seconds",)  # what no two runs have in common
