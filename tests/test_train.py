@@ -1,12 +1,14 @@
-"""The training loop, its progress, the report, and `gpudl train`."""
+"""The trainer: what a step is, schedules, averages, validation, callbacks, logs, progress."""
 
 from __future__ import annotations
 
-import importlib.util
+import csv
 import io
 import json
+import math
 import re
-import statistics
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,21 @@ import numpy as np
 import pytest
 
 import gpudl as gd
-from gpudl.cli import main
-from gpudl.errors import ArgumentError, IndexRangeError, MissingDependencyError, ShapeError
-from gpudl.train import _pictures as pictures
-from gpudl.train._progress import line
-
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="matplotlib draws the report"
+from gpudl.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    MissingDependencyError,
+    NotSupportedError,
+    StateDictError,
 )
+from gpudl.train import Classifier, Task, Trainer
+from gpudl.train._progress import figures, line, memory
+
 QUIET = gd.train.progress(quiet=True)
 
 
 def problem(seed: int = 0, n: int = 96) -> tuple[Any, Any, Any]:
-    """Three classes of points, a linear classifier, and batches."""
+    """Three classes of points, a linear classifier with an optimizer, and the points."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, n)
     points = (np.eye(3, 5)[labels] * 3 + rng.normal(size=(n, 5))).astype(np.float32)
@@ -36,32 +40,44 @@ def problem(seed: int = 0, n: int = 96) -> tuple[Any, Any, Any]:
     return model, gd.optim.Adam(model.parameters(), lr=0.05), dataset
 
 
-def loader(dataset: Any, **options: Any) -> Any:
-    return gd.data.DataLoader(dataset, batch_size=16, shuffle=True, seed=1, **options)
+def loader(dataset: Any, batch_size: int = 16, **options: Any) -> Any:
+    return gd.data.DataLoader(dataset, batch_size=batch_size, shuffle=True, seed=1, **options)
+
+
+def train(model: Any, opt: Any, batches: Any, **options: Any) -> Trainer:
+    made = Trainer(Classifier(model, opt), batches, show=QUIET, **options)
+    made.fit()
+    return made
+
+
+def weights(model: Any) -> Any:
+    return model.weight.detach().numpy().copy()
 
 
 # ----- the loop -----
 def test_fit_learns_and_records() -> None:
     model, opt, dataset = problem()
     tests = gd.data.DataLoader(dataset, batch_size=40)
-    history = gd.train.fit(model, opt, loader(dataset), epochs=4, test=tests, show=QUIET)
-    assert len(history.losses) == 24
+    history = train(model, opt, loader(dataset), epochs=4, validation=tests).history
+    assert len(history.steps) == 24
     assert history.samples == 4 * 96
-    assert [e.number for e in history.epochs] == [1, 2, 3, 4]
-    first, last = history.epochs[0], history.epochs[-1]
-    assert last.train_loss < first.train_loss
-    assert np.isclose(first.train_loss, np.mean(history.losses[:6]))
-    predictions = gd.train.predict(model, tests)
-    assert predictions.accuracy == last.test_accuracy
-    assert predictions.loss == last.test_loss
-    assert predictions.accuracy > 0.9
-    assert history.seconds >= sum(e.seconds for e in history.epochs) > 0
-    assert json.loads(json.dumps(history.as_dict()))["losses"] == history.losses
+    assert history.epochs["epoch"] == [1, 2, 3, 4]
+    assert history.epochs["step"] == history.validation["step"] == [6, 12, 18, 24]
+    assert history.epochs["loss"][-1] < history.epochs["loss"][0]
+    assert np.isclose(history.epochs["loss"][0], np.mean(history.steps["loss"][:6]))
+    found = gd.train.predict(model, tests)
+    assert np.isclose(found.accuracy, history.validation["accuracy"][-1])
+    assert np.isclose(found.loss, history.validation["loss"][-1])
+    assert found.accuracy > 0.9
+    assert history.seconds >= sum(history.epochs["seconds"]) > 0
+    plain = json.loads(json.dumps(history.as_dict()))
+    assert plain["steps"]["loss"] == history.steps["loss"]
+    assert model.training
 
 
 def test_fit_is_the_plain_loop() -> None:
     model, opt, dataset = problem()
-    gd.train.fit(model, opt, loader(dataset), epochs=2, show=QUIET)
+    train(model, opt, loader(dataset), epochs=2)
     again, opt, dataset = problem()
     batches = loader(dataset)
     for _ in range(2):
@@ -69,21 +85,356 @@ def test_fit_is_the_plain_loop() -> None:
             opt.zero_grad()
             gd.nn.functional.cross_entropy(again(x), y).backward()
             opt.step()
-    assert np.array_equal(model.weight.detach().numpy(), again.weight.detach().numpy())
+    assert np.array_equal(weights(model), weights(again))
 
 
 def test_steps_end_a_run_and_a_schedule_goes_along() -> None:
     model, opt, dataset = problem()
     schedule = gd.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=8)
-    history = gd.train.fit(
-        model, opt, loader(dataset), epochs=9, steps=8, schedule=schedule, show=QUIET
-    )
-    assert len(history.losses) == 8
-    assert len(history.epochs) == 2
+    task = Classifier(model, opt, schedule)
+    run = Trainer(task, loader(dataset), epochs=9, steps=8, show=QUIET)
+    assert run.total == 8
+    history = run.fit()
+    assert len(history.steps) == 8
+    assert history.epochs["step"] == [6, 8]
+    assert history.epochs["samples"] == [96, 32]
     assert schedule.last_epoch == 7
     assert opt.param_groups[0]["lr"] < 1e-6
+    assert history.steps["lr"][-1] == opt.param_groups[0]["lr"]
+    assert max(history.steps["lr"]) == pytest.approx(0.1, rel=0.1)
 
 
+def test_a_function_is_a_task() -> None:
+    model, opt, dataset = problem()
+
+    def step(batch: Any) -> Any:
+        x, y = batch
+        return gd.nn.functional.cross_entropy(model(x), y)
+
+    run = Trainer(Task(model, opt, step=step), loader(dataset), epochs=2, show=QUIET)
+    losses = run.fit().steps["loss"]
+    again, opt, dataset = problem()
+    assert losses == train(again, opt, loader(dataset), epochs=2).history.steps["loss"]
+
+
+@pytest.mark.parametrize("n", [96, 100, 97])
+def test_accumulated_gradients_are_those_of_the_large_batch(n: int) -> None:
+    small, opt, dataset = problem(n=n)
+    run = train(small, opt, loader(dataset, 8), epochs=2, accumulate=4)
+    assert len(run.history.steps) == run.total == 2 * math.ceil(n / 32)
+    large, opt, dataset = problem(n=n)
+    other = train(large, opt, loader(dataset, 32), epochs=2)
+    assert np.allclose(run.history.steps["loss"], other.history.steps["loss"], rtol=1e-4)
+    assert run.history.steps["samples"] == other.history.steps["samples"]
+    assert np.allclose(weights(small), weights(large), atol=1e-3)
+
+
+def test_clipping() -> None:
+    model, _, dataset = problem()
+    opt = gd.optim.SGD(model.parameters(), lr=1.0)
+    before = weights(model)
+    batches = gd.data.DataLoader(dataset, batch_size=96)
+    run = train(model, opt, batches, steps=1, clip_norm=1e-3)
+    assert run.history.steps["gradient_norm"][0] > 0.1
+    moved = [weights(model) - before, model.bias.grad.numpy()]
+    assert np.sqrt(sum((m.astype(np.float64) ** 2).sum() for m in moved)) == pytest.approx(
+        1e-3, rel=1e-3
+    )
+
+
+def test_averaged_weights() -> None:
+    model, opt, dataset = problem()
+
+    class Follow(gd.train.Callback):
+        seen = [weights(model)]  # noqa: RUF012
+
+        def on_step(self, trainer: Trainer, row: gd.train.Row) -> None:
+            self.seen.append(weights(model))
+
+    tests = loader(dataset)
+    run = Trainer(
+        Classifier(model, opt), loader(dataset), epochs=2, validation=tests, ema=0.7,
+        callbacks=[Follow()], show=QUIET,
+    )  # fmt: skip
+    run.fit()
+    want = Follow.seen[0].astype(np.float64)
+    for n, w in enumerate(Follow.seen[1:]):
+        decay = min(0.7, (1 + n) / (10 + n))
+        want = decay * want + (1 - decay) * w
+    assert run.average is not None
+    assert np.allclose(run.average.weights["weight"].numpy(), want, rtol=1e-5)
+    assert np.array_equal(weights(model), Follow.seen[-1])
+    measured = run.validate()
+    with run.average.applied():
+        assert gd.train.predict(model, tests).loss == pytest.approx(measured["loss"], rel=1e-6)
+    assert gd.train.predict(model, tests).loss != pytest.approx(measured["loss"], rel=1e-6)
+
+
+# ----- steps that make their own updates -----
+class Duel(Task):
+    """Two networks with an optimizer each, as in a GAN."""
+
+    def training_step(self, batch: Any) -> dict[str, Any]:
+        x, _ = batch
+        g, d = self.models["generator"], self.models["critic"]
+        made = g(gd.random.normal((len(x), 2)))
+        loss = d(made.detach()).mean() - d(x).mean() + (d(x) ** 2).mean()
+        self.optimizers["critic"].zero_grad()
+        loss.backward()
+        self.optimizers["critic"].step()
+        fool = -d(made).mean()
+        self.optimizers["generator"].zero_grad()
+        fool.backward()
+        self.optimizers["generator"].step()
+        return {"critic": loss, "generator": fool.item()}
+
+    def validation_step(self, batch: Any) -> dict[str, Any]:
+        return {"distance": self.models["critic"](batch[0]).mean()}
+
+
+def duel(**options: Any) -> Trainer:
+    _, _, dataset = problem()
+    gd.manual_seed(5)
+    models = {"generator": gd.nn.Linear(2, 5), "critic": gd.nn.Linear(5, 1)}
+    optimizers = {k: gd.optim.RMSprop(m.parameters(), lr=0.01) for k, m in models.items()}
+    schedules = {k: gd.optim.lr_scheduler.StepLR(o, 3) for k, o in optimizers.items()}
+    task = Duel(models, optimizers, schedules)
+    return Trainer(task, loader(dataset), epochs=2, show=QUIET, **options)
+
+
+def test_a_task_with_two_optimizers(tmp_path: Path) -> None:
+    _, _, dataset = problem()
+    run = duel(out=tmp_path, validation=loader(dataset), monitor="distance", mode="max")
+    history = run.fit()
+    assert history.steps.metrics == ["lr_generator", "lr_critic", "critic", "generator"]
+    assert history.steps["lr_critic"][:4] == pytest.approx([0.01, 0.01, 0.01, 0.001])
+    assert history.validation.metrics == ["distance"]
+    best = gd.load(tmp_path / "best.safetensors")
+    assert sorted(best) == ["critic.bias", "critic.weight", "generator.bias", "generator.weight"]
+    assert run.load_best()
+    for name, value in run.task.weights().items():
+        assert np.array_equal(value.numpy(), best[name].numpy())
+    with pytest.raises(StateDictError, match="unexpected: x"):
+        run.task.load_weights({**best, "x": gd.ones(1)})
+    del best["critic.bias"]
+    with pytest.raises(StateDictError, match="bias"):
+        run.task.load_weights({k: v * 0 for k, v in best.items()})
+    assert run.task.weights()["generator.weight"].numpy().any(), "nothing was changed"
+
+
+def test_a_task_with_two_optimizers_resumes(tmp_path: Path) -> None:
+    whole = duel()
+    whole.fit()
+    first = duel(out=tmp_path)
+    first.epochs = 1
+    first.fit()
+    second = duel(out=tmp_path)
+    second.fit(resume=True)
+    for name, value in second.task.weights().items():
+        assert np.array_equal(value.numpy(), whole.task.weights()[name].numpy())
+
+
+def test_own_updates_refuse_what_the_trainer_would_do() -> None:
+    for options in ({"accumulate": 2}, {"clip_norm": 1.0}):
+        with pytest.raises(ArgumentError, match="returns a loss"):
+            duel(**options).fit()
+
+
+# ----- validation -----
+class Scripted(Classifier):
+    """A validation whose loss follows a list."""
+
+    values: list[float]
+
+    def validation_step(self, batch: Any) -> Any:
+        return {"loss": self.values.pop(0), "score": 1.0}
+
+
+def scripted(values: list[float], **options: Any) -> Trainer:
+    model, opt, dataset = problem()
+    task = Scripted(model, opt, options.pop("schedule", lambda o: None)(opt))
+    task.values = list(values)
+    once = gd.data.DataLoader(dataset, batch_size=96)
+    return Trainer(
+        task, loader(dataset), epochs=len(values), validation=once, show=QUIET, **options
+    )
+
+
+def test_early_stopping_and_the_best(tmp_path: Path) -> None:
+    kept = {}
+
+    class Keep(gd.train.Callback):
+        def on_epoch(self, trainer: Trainer, row: gd.train.Row) -> None:
+            kept[trainer.epoch] = trainer.task.weights()["weight"].numpy()
+
+    for out in (None, tmp_path):
+        run = scripted([3.0, 1.0, math.nan, 2.0, 1.0, 0.0], patience=3, out=out, callbacks=[Keep()])
+        history = run.fit()
+        assert run.stopped
+        assert len(history.epochs) == 5
+        assert run.best["epoch"] == 2
+        assert run.load_best()
+        assert np.array_equal(run.task.weights()["weight"].numpy(), kept[2])
+    largest = scripted([3.0, 1.0, 4.0], mode="max")
+    largest.fit()
+    assert largest.best["loss"] == 4.0
+    assert not scripted([1.0]).load_best()
+
+
+def test_a_plateau_lowers_the_rate() -> None:
+    run = scripted(
+        [1.0, 1.0, 1.0, 1.0],
+        schedule=lambda o: gd.optim.lr_scheduler.ReduceLROnPlateau(o, patience=1),
+    )
+    assert [round(lr, 6) for lr in run.fit().epochs["lr"]] == [0.05, 0.05, 0.05, 0.005]
+
+
+def test_validation_leaves_the_random_stream_alone() -> None:
+    class Draws(Classifier):
+        def training_step(self, batch: Any) -> Any:
+            x, y = batch
+            return super().training_step((x + gd.random.normal(x.shape), y))
+
+    found, measured = [], []
+    for validate_every in (None, 1, 4):
+        model, opt, dataset = problem()
+        run = Trainer(
+            Draws(model, opt), loader(dataset), epochs=2, show=QUIET,
+            validation=loader(dataset) if validate_every else None,
+            validate_every=validate_every,
+        )  # fmt: skip
+        run.fit()
+        found.append(weights(model))
+        if validate_every:
+            measured.append([run.validate(), run.validate()])
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+    assert measured[0][0] == measured[0][1] == measured[1][0], "the same draws every time"
+
+
+def test_who_is_told_what_and_when() -> None:
+    told: list[str] = []
+
+    class Tell(gd.train.Callback):
+        def on_begin(self, trainer: Trainer) -> None:
+            told.append("begin")
+
+        def on_step(self, trainer: Trainer, row: gd.train.Row) -> None:
+            told.append(f"step {int(row['step'])}")
+            if trainer.step == 5:
+                trainer.stop()
+
+        def on_validation(self, trainer: Trainer, row: gd.train.Row) -> None:
+            told.append("validation")
+
+        def on_epoch(self, trainer: Trainer, row: gd.train.Row) -> None:
+            told.append(f"epoch {int(row['epoch'])}")
+
+        def on_end(self, trainer: Trainer) -> None:
+            told.append("end")
+
+    model, opt, dataset = problem(n=48)
+    run = Trainer(
+        Classifier(model, opt), loader(dataset), epochs=4, validation=loader(dataset),
+        callbacks=[Tell()], show=QUIET,
+    )  # fmt: skip
+    run.fit()
+    assert " ".join(told) == (
+        "begin step 1 step 2 step 3 validation epoch 1 step 4 step 5 validation epoch 2 end"
+    )
+
+
+def test_interrupt_keeps_what_there_is() -> None:
+    model, opt, dataset = problem()
+
+    class Impatient(gd.train.Callback):
+        ended = False
+
+        def on_step(self, trainer: Trainer, row: gd.train.Row) -> None:
+            if row["epoch"] == 3:
+                raise KeyboardInterrupt
+
+        def on_end(self, trainer: Trainer) -> None:
+            self.ended = True
+
+    show = Impatient()
+    history = Trainer(Classifier(model, opt), loader(dataset), epochs=9, show=show).fit()
+    assert history.interrupted
+    assert show.ended
+    assert len(history.epochs) == 2
+    assert len(history.steps) == 13
+
+
+# ----- what is refused -----
+def test_nothing_to_do_is_an_error() -> None:
+    model, opt, dataset = problem()
+    task = Classifier(model, opt)
+    for wrong in (
+        {"epochs": 0}, {"steps": -1}, {}, {"epochs": 1, "accumulate": 0},
+        {"epochs": 1, "patience": 0}, {"epochs": 1, "mode": "best"}, {"epochs": 1, "ema": 1.0},
+        {"epochs": 1, "clip_norm": 0.0}, {"epochs": 1, "save_every": 0},
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError):
+            Trainer(task, loader(dataset), show=QUIET, **wrong)
+    with pytest.raises(ArgumentTypeError, match="a task, not Linear"):
+        Trainer(model, loader(dataset), epochs=1)
+    empty = gd.data.DataLoader(gd.data.TensorDataset(gd.zeros((0, 5)), gd.arange(0)))
+    for batches in (empty, [], iter([])):
+        with pytest.raises(ArgumentError, match="no batches"):
+            Trainer(task, batches, epochs=1, show=QUIET).fit()
+    with pytest.raises(ArgumentError, match="the validation has no batches"):
+        Trainer(task, loader(dataset), epochs=1, validation=empty, show=QUIET).fit()
+    with pytest.raises(ArgumentError, match="there is no validation"):
+        Trainer(task, loader(dataset), epochs=1, show=QUIET).validate()
+    with pytest.raises(ArgumentError, match="no batches"):
+        gd.train.predict(model, [])
+    with pytest.raises(ArgumentError, match=r"no metric 'auc'(.|\n)*loss, accuracy"):
+        train(model, opt, loader(dataset), epochs=1, validation=loader(dataset), monitor="auc")
+
+
+def test_tasks_that_are_none() -> None:
+    model, opt, dataset = problem()
+    for wrong in (
+        lambda: Task({}),
+        lambda: Task(None),  # type: ignore[arg-type]
+        lambda: Task(opt),
+        lambda: Task(model, model),  # type: ignore[arg-type]
+        lambda: Task(model, opt, opt),  # type: ignore[arg-type]
+        lambda: Task({1: model}),  # type: ignore[dict-item]
+        lambda: Task(model, step=3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises((ArgumentError, ArgumentTypeError)):
+            wrong()
+    with pytest.raises(NotSupportedError, match="training_step"):
+        Trainer(Task(model, opt), loader(dataset), epochs=1, show=QUIET).fit()
+    for result, message in (
+        ({"loss": 1.0}, "no tensor"), ({"step": gd.ones(())}, "'step'"),
+        ({"x": "y"}, "no number"), ({"x": gd.ones(2)}, "no number"), (3.0, "no tensor"),
+    ):  # fmt: skip
+        task = Task(model, opt, step=lambda batch, result=result: result)
+        with pytest.raises((ArgumentError, ArgumentTypeError), match=message):
+            Trainer(task, loader(dataset), epochs=1, show=QUIET).fit()
+    with pytest.raises(ArgumentTypeError, match="without a tensor"):
+        Trainer(Task(model, step=lambda b: {}), ["abc"], epochs=1, show=QUIET).fit()
+    with pytest.raises(StateDictError, match="does not know"):
+        Task(model).load_state_dict({"a": 1})
+
+
+def test_batches_of_any_nesting() -> None:
+    seen = []
+    model = gd.nn.Linear(2, 1)
+
+    def step(batch: Any) -> dict[str, float]:
+        seen.append(batch)
+        return {"x": 1.0}
+
+    batches = [{"x": (gd.ones(3, 2), ["a", "b", "c"])}, gd.ones(5, 2), [gd.ones(())]]
+    history = Trainer(Task(model, step=step), batches, epochs=1, show=QUIET).fit()
+    assert history.steps["samples"] == [3, 5, 1]
+    assert seen[0]["x"][1] == ["a", "b", "c"]
+
+
+# ----- predictions -----
 def test_predictions() -> None:
     model, _, dataset = problem()
     x, y = (t.numpy() for t in dataset.tensors)
@@ -99,193 +450,151 @@ def test_predictions() -> None:
     assert found.accuracy == np.mean(p.argmax(1) == y)
 
 
-def test_interrupt_keeps_what_there_is() -> None:
-    model, opt, dataset = problem()
-
-    class Impatient(type(QUIET)):  # type: ignore[misc]
-        def step(self, epoch: int, loss: float) -> None:
-            if epoch == 3:
-                raise KeyboardInterrupt
-
-    history = gd.train.fit(model, opt, loader(dataset), epochs=9, show=Impatient())
-    assert history.interrupted
-    assert len(history.epochs) == 2
-    assert len(history.losses) == 13
-
-
-def test_nothing_to_do_is_an_error() -> None:
-    model, opt, dataset = problem()
-    with pytest.raises(ArgumentError, match="epochs is 0"):
-        gd.train.fit(model, opt, loader(dataset), epochs=0, show=QUIET)
-    with pytest.raises(ArgumentError, match="steps is -1"):
-        gd.train.fit(model, opt, loader(dataset), epochs=1, steps=-1, show=QUIET)
-    empty = gd.data.DataLoader(gd.data.TensorDataset(gd.zeros((0, 5)), gd.arange(0)))
-    with pytest.raises(ArgumentError, match="no batches"):
-        gd.train.fit(model, opt, empty, epochs=1, show=QUIET)
-    with pytest.raises(ArgumentError, match="no batches"):
-        gd.train.predict(model, [])
-
-
+# ----- progress -----
 def test_progress_prints_a_line_per_epoch() -> None:
     out = io.StringIO()
     model, opt, dataset = problem()
     show = gd.train.progress(stream=out)
-    history = gd.train.fit(model, opt, loader(dataset), epochs=2, test=loader(dataset), show=show)
-    assert out.getvalue().splitlines() == [line(epoch) for epoch in history.epochs]
-    assert re.search(r"epoch   2  loss \d\.\d{4}  train +\d+\.\d\d%  test +\d", out.getvalue())
-
-
-# ----- the network and the metrics -----
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 37, 5)])
-def test_cnn_takes_its_sizes_from_the_image(shape: Any) -> None:
-    model = gd.models.CNN(shape, classes=7, width=3)
-    assert model(gd.zeros((2, *shape))).shape == (2, 7)
-    with pytest.raises(ArgumentError, match="shape of an image"):
-        gd.models.CNN((1, 3, 8))
-    with pytest.raises(ArgumentError, match="classes is 0"):
-        gd.models.CNN(shape, classes=0)
-
-
-def test_metrics() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 4, 100), rng.integers(0, 4, 100)
-    counts = gd.metrics.confusion_matrix(a, gd.asarray(b), 4).numpy()
-    for i in range(4):
-        for j in range(4):
-            assert counts[i, j] == np.sum((b == i) & (a == j))
-    assert gd.metrics.accuracy(a, b) == np.trace(counts) / 100
-    with pytest.raises(ShapeError):
-        gd.metrics.accuracy(a, b[:-1])
-    with pytest.raises(IndexRangeError, match=r"0\.\.2"):
-        gd.metrics.confusion_matrix(a, b, 3)
-    with pytest.raises(ArgumentError, match="no predictions"):
-        gd.metrics.accuracy(a[:0], b[:0])
-    with pytest.raises(gd.errors.DTypeError, match="integers"):
-        gd.metrics.accuracy(a.astype(float), b)
-
-
-# ----- the report -----
-def report_of(wrong: int = 3, **changes: Any) -> gd.train.Report:
-    rng = np.random.default_rng(0)
-    labels = np.arange(50) % 10
-    answers = labels.copy()
-    answers[:wrong] = (answers[:wrong] + 1) % 10
-    history = gd.train.History(
-        losses=[2.0 / (i + 1) for i in range(20)],
-        epochs=[gd.train.Epoch(i, 1 / i, 0.9, 1 / i, 0.8 + i / 100, 0.5) for i in range(1, 6)],
-        samples=500,
-        seconds=3.25,
+    run = Trainer(
+        Classifier(model, opt), loader(dataset), epochs=2, validation=loader(dataset), show=show
     )
-    found = gd.train.Predictions(answers, np.full(50, 0.75), 0.1, 1 - wrong / 50)
-    options: dict[str, Any] = {
-        "title": "A <title> & more",
-        "subtitle": "nothing",
-        "history": history,
-        "predictions": found,
-        "images": rng.random((50, 1, 8, 8)).astype(np.float32),
-        "labels": labels,
-        "classes": 10,
-        "filters": rng.normal(size=(6, 1, 3, 3)),
-        "parameters": 1234,
-        "facts": {"name": "<b>value</b>"},
-    }
-    return gd.train.Report(**(options | changes))
+    history = run.fit()
+    pairs = zip(history.epochs, history.validation, strict=True)
+    assert out.getvalue().splitlines() == [line(epoch, found) for epoch, found in pairs]
+    assert re.search(
+        r"epoch   2  loss \d\.\d{4}  accuracy +\d+\.\d\d%  \| validation  loss \d", out.getvalue()
+    )
 
 
-@needs_matplotlib
-def test_report_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
-    path = gd.train.write_report(report_of(), tmp_path / "a" / "report.html")
-    text = path.read_text()
-    assert path.is_absolute()
-    assert "94.00%" in text
-    assert "1,234" in text
-    assert text.count('alt="filter ') == 6
-    assert text.count(" taken for a ") == 3
-    assert "A &lt;title&gt; &amp; more" in text
-    assert "&lt;b&gt;value&lt;/b&gt;" in text
-    assert not re.findall(r'(?:src|href|srcset)="(?!data:)', text)
-    assert "http" not in re.sub(r"data:[^\"]*", "", text)
-    assert "$" not in re.sub(r"data:[^\"]*", "", text)
+def test_progress_within_an_epoch() -> None:
+    out = io.StringIO()
+    model, opt, dataset = problem()
+    run = Trainer(
+        Classifier(model, opt), loader(dataset), epochs=1, validation=loader(dataset),
+        validate_every=4, show=gd.train.progress(stream=out),
+    )  # fmt: skip
+    run.fit()
+    first, last = out.getvalue().splitlines()
+    assert first.startswith("step      4  | validation  loss")
+    assert last.startswith("epoch   1  loss")
 
 
-@needs_matplotlib
-def test_report_of_a_run_without_mistakes_or_epochs(tmp_path: Path) -> None:
-    history = gd.train.History(interrupted=True)
-    perfect = gd.train.write_report(report_of(0, history=history), tmp_path / "r.html").read_text()
-    assert "None: every test image was classified correctly." in perfect
-    assert "The run was interrupted." in perfect
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich", reason="rich draws the bar")
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    model, opt, dataset = problem()
+    Trainer(Classifier(model, opt), loader(dataset), epochs=2).fit()
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
+    assert "epoch   2  loss" in shown
+    assert "12/12" in shown
+    assert re.search(r"loss \d\.\d{3}  [\d,]+/s  [\d,]+ MiB", shown)
 
 
-@needs_matplotlib
-def test_report_that_cannot_be_written(tmp_path: Path) -> None:
+def test_figures_and_memory() -> None:
+    assert figures({"step": 3.0, "lr": 0.1, "loss": 1.0, "test_accuracy": 0.5}) == (
+        "loss 1.0000  test_accuracy  50.00%"
+    )
+    used = memory(gd.device("cpu"))
+    assert used is None or 10**6 < used < 10**12
+
+
+# ----- logs -----
+def test_csv_and_json_logs(tmp_path: Path) -> None:
+    model, opt, dataset = problem()
+
+    class Odd(Classifier):
+        def training_step(self, batch: Any) -> Any:
+            found = super().training_step(batch)
+            return {**found, "late": math.inf} if len(model.seen) > 7 else found
+
+    model.seen = []
+
+    class See(gd.train.Callback):
+        def on_step(self, trainer: Trainer, row: gd.train.Row) -> None:
+            model.seen.append(1)
+
+    logs = [gd.train.CSVLogger(tmp_path / "a"), gd.train.JSONLogger(tmp_path / "a" / "log.jsonl")]
+    run = Trainer(
+        Odd(model, opt), loader(dataset), epochs=2, validation=loader(dataset), show=QUIET,
+        callbacks=[See(), *logs],
+    )  # fmt: skip
+    history = run.fit()
+    with (tmp_path / "a" / "steps.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(1, 13))
+    assert [float(row["loss"]) for row in rows] == history.steps["loss"]
+    assert [row["late"] for row in rows] == [""] * 12
+    with (tmp_path / "a" / "epochs.csv").open(newline="") as file:
+        assert [float(row["accuracy"]) for row in csv.DictReader(file)] == (
+            history.epochs["accuracy"]
+        )
+    told = [json.loads(text) for text in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+    assert [entry["kind"] for entry in told] == (["step"] * 6 + ["validation", "epoch"]) * 2
+    assert [e["loss"] for e in told if e["kind"] == "step"] == history.steps["loss"]
+    assert told[-3]["late"] is None
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArgumentError, match="cannot write"):
-        gd.train.write_report(report_of(), tmp_path / "file" / "report.html")
+    for logger in (
+        gd.train.CSVLogger(tmp_path / "file"), gd.train.JSONLogger(tmp_path / "file" / "x"),
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match="cannot make the folder"):
+            Trainer(
+                Classifier(model, opt), loader(dataset), epochs=1, callbacks=[logger], show=QUIET
+            ).fit()
 
 
-def test_missing_matplotlib_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match="matplotlib") as caught:
-        gd.train.write_report(report_of(), tmp_path / "r.html")
-    assert caught.value.remedy == 'pip install "gpudl[train]"'
-    assert not list(tmp_path.iterdir())
+def test_tensorboard_logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    written: list[Any] = []
+
+    class Writer:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            written.append((folder, purge_step))
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+        def flush(self) -> None:
+            """Nothing is held back."""
+
+        def close(self) -> None:
+            written.append("closed")
+
+    package = types.ModuleType("tensorboardX")
+    package.SummaryWriter = Writer  # type: ignore[attr-defined]
+    package.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "tensorboardX", package)
+    model, opt, dataset = problem()
+    logger = gd.train.TensorBoardLogger(tmp_path)
+    history = train(
+        model, opt, loader(dataset), steps=2, validation=loader(dataset), callbacks=[logger]
+    ).history
+    assert written[0] == (str(tmp_path), 1)
+    assert ("train/loss", history.steps["loss"][1], 2) in written
+    assert ("validation/accuracy", history.validation["accuracy"][0], 2) in written
+    assert written[-1] == "closed"
 
 
-def test_pixels() -> None:
-    grey = pictures.ink(np.array([[0.0, 0.5, 1.0]]))
-    assert grey[0, :, 3].tolist() == [0, 128, 255]
-    assert not grey[..., :3].any()
-    colour = pictures.weights(np.array([[-2.0, 0.0, 1.0]]), 2.0)
-    assert colour[0, :, 3].tolist() == [255, 0, 128]
-    assert tuple(colour[0, 0, :3]) == pictures.BAD
-    assert tuple(colour[0, 2, :3]) == pictures.GOOD
-    assert not pictures.weights(np.zeros((1, 2)), 0.0)[..., 3].any()
-    assert pictures.smooth(np.arange(5.0), 2).tolist() == [0.0, 0.5, 1.5, 2.5, 3.5]
+def test_tensorboard_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="tensorboardX") as caught:
+        gd.train.TensorBoardLogger("x")
+    assert caught.value.remedy == 'pip install "gpudl[tensorboard]"'
 
 
-# ----- the command -----
-@needs_matplotlib
-def test_command_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page, figures = tmp_path / "report.html", tmp_path / "run.json"
-    arguments = ["train", "cnn", "--epochs", "3", "--report", str(page), "--json", str(figures)]
-    assert main(arguments) == 0
-    out = capsys.readouterr().out
-    assert out.count("epoch ") == 3
-    assert f"report    {page}" in out
-    assert "device    cpu" in out
-    assert re.search(r"conv x3\b", out)
-    assert re.search(r"adam x1\b", out)
-    run = json.loads(figures.read_text())
-    assert len(run["epochs"]) == 3
-    assert run["test_accuracy"] == run["epochs"][-1]["test_accuracy"] > 0.5
-    assert "Handwritten digits" in page.read_text()
-
-
-def test_command_repeats_itself(tmp_path: Path) -> None:
-    runs = []
-    for i, seed in enumerate(("1", "1", "2")):
-        path = tmp_path / f"{i}.json"
-        arguments = ["train", "cnn", "--steps", "12", "--seed", seed, "--json", str(path)]
-        assert main([*arguments, "--quiet"]) == 0
-        runs.append(json.loads(path.read_text())["losses"])
-    assert len(runs[0]) == 12
-    assert runs[0] == runs[1] != runs[2]
-
-
-def test_command_refuses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for wrong in (["--epochs", "0"], ["--lr", "nan"], ["--data", "cats"], ["--batch-size", "x"]):
-        with pytest.raises(SystemExit) as caught:
-            main(["train", "cnn", *wrong])
-        assert caught.value.code == 2
-    assert main(["train", "cnn", "--device", "gpu"]) == 2
-    assert "ArgumentError: device: 'gpu' is no device" in capsys.readouterr().err
-
-
-@pytest.mark.full
-def test_digits_reach_98_percent(tmp_path: Path) -> None:
-    found = []
-    for seed in range(5):
-        path = tmp_path / f"{seed}.json"
-        assert main(["train", "cnn", "--seed", str(seed), "--quiet", "--json", str(path)]) == 0
-        found.append(json.loads(path.read_text())["test_accuracy"])
-    assert statistics.median(found) >= 0.98, found
+# ----- tables -----
+def test_tables() -> None:
+    table = gd.train.Table()
+    assert list(table) == []
+    table.add({"step": 1, "samples": 3, "a": 1.0})
+    table.add({"step": 2, "samples": 1, "b": 5.0})
+    table.add({"step": 3, "samples": 1, "a": 3.0, "b": 6.0})
+    assert table.metrics == ["a", "b"]
+    assert table.row(1) == {"step": 2, "samples": 1, "b": 5.0}
+    assert table.mean(0) == {"a": 1.5, "b": 5.5}
+    assert table.mean(2) == {"a": 3.0, "b": 6.0}
+    table.drop_last()
+    assert len(table) == 2
+    assert math.isnan(table["b"][0])

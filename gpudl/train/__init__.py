@@ -6,6 +6,7 @@ from ._classifier import Classifier as Classifier
 from ._classifier import Predictions as Predictions
 from ._classifier import predict as predict
 from ._history import History as History
+from ._history import Row as Row
 from ._history import Table as Table
 from ._loggers import CSVLogger as CSVLogger
 from ._loggers import JSONLogger as JSONLogger

@@ -152,7 +152,7 @@ def smooth(losses: Array, window: int) -> Array:
 
 def thinned(length: int) -> Array:
     """The indices of at most `POINTS` of so many values, first and last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(np.int64))
+    return np.linspace(0, length - 1, min(length, POINTS)).round().astype(np.int64)
 
 
 def curve(history: History, name: str, palette: Palette) -> str:
@@ -165,11 +165,11 @@ def curve(history: History, name: str, palette: Palette) -> str:
     shown = []
     if name in history.steps:
         values = np.asarray(history.steps[name])
-        known = np.flatnonzero(~np.isnan(values))
-        known = known[thinned(len(known))] if len(known) else known
-        at = (known + 1) / scale
-        axes.plot(at, values[known], color=palette.train, linewidth=0.6, alpha=0.25)
-        mean = smooth(values[known], max(len(known) // 40, 1))
+        known = np.flatnonzero(np.isfinite(values))
+        chosen = thinned(len(known))
+        at = (known[chosen] + 1) / scale
+        mean = smooth(values[known], max(len(known) // 40, 1))[chosen]
+        axes.plot(at, values[known[chosen]], color=palette.train, linewidth=0.6, alpha=0.25)
         axes.plot(at, mean, color=palette.train, linewidth=1.6, label="training")
         shown.append(mean)
     if name in history.validation:
@@ -178,7 +178,7 @@ def curve(history: History, name: str, palette: Palette) -> str:
         at = np.asarray(table["step"]) / scale
         style: dict[str, Any] = {"linewidth": 1.6, "marker": "o", "markersize": 3}
         axes.plot(at, values, color=palette.test, label="validation", **style)
-        shown.append(values[~np.isnan(values)])
+        shown.append(values[np.isfinite(values)])
     _scale(axes, name, np.concatenate(shown) if shown else np.zeros(0))
     if len(shown) > 1:
         axes.legend(frameon=False, fontsize=9, labelcolor=palette.ink)
@@ -187,7 +187,7 @@ def curve(history: History, name: str, palette: Palette) -> str:
 
 def _scale(axes: Any, name: str, values: Array) -> None:
     """Shares from where they matter up to 1; logarithms for what spans a range of sizes."""
-    if not len(values) or not np.isfinite(values).all():
+    if not len(values):
         return
     if name.endswith("accuracy"):
         # The beginning would flatten the rest.

@@ -151,8 +151,11 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_begin(self)
             with Interrupt() as interrupt:
-                while not self.over and not interrupt.asked:
-                    self._epoch(interrupt)
+                while (self._unclosed or not self.over) and not interrupt.asked:
+                    if not self._unclosed:
+                        self._epoch(interrupt)
+                    if self._unclosed and not interrupt.asked:
+                        self._close()
                     self._save()
             history.interrupted = interrupt.asked
         except KeyboardInterrupt:  # a second Ctrl-C: within a step, so nothing is saved
@@ -163,21 +166,32 @@ class Trainer:
                 callback.on_end(self)
         return history
 
+    @property
+    def _unclosed(self) -> bool:
+        """Whether an epoch is done, or the run is, and its row is still to be written."""
+        steps, epochs = self.history.steps, self.history.epochs
+        if not len(steps) or (len(epochs) and epochs["step"][-1] == self.step):
+            return False
+        return self.over or steps["epoch"][-1] == self.epoch
+
     def _epoch(self, interrupt: Interrupt) -> None:
         """What is left of an epoch, or of the run."""
         number = self.epoch + 1
-        batches, done = iter(self.loader), False
-        while not (done or self.over or interrupt.asked):
+        batches = iter(self.loader)
+        while not (self.epoch == number or self.over or interrupt.asked):
             begun = time.perf_counter()  # waiting for data is part of a step
-            if group := list(itertools.islice(batches, self.accumulate)):
+            group = list(itertools.islice(batches, self.accumulate))
+            if len(group) < self.accumulate:  # the loader's state is that of the next epoch now
+                self.epoch = number
+            if group:
                 self._step(number, group, begun)
-            else:
-                self.epoch, done = number, True
-        if interrupt.asked and not self.over:
-            return
         steps = self.history.steps
-        if not len(steps) or steps["epoch"][-1] != number:
+        if self.epoch == number and (not len(steps) or steps["epoch"][-1] != number):
             raise ArgumentError("Trainer", "the loader has no batches")
+
+    def _close(self) -> None:
+        """Validate at the end of an epoch, and write its row."""
+        number = int(self.history.steps["epoch"][-1])
         if self.validation is not None and self.validate_every is None:
             self._validate(number)
         self._tell("on_epoch", self.history.close_epoch(number))
