@@ -153,7 +153,10 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if x.ndim != 2:
         raise ShapeError(op, "needs (N, D)", input=x)
     N, D = x.shape
+    order = number(op, "p", p)
     shapes.count(op, (N, N, max(D, 1)), 8)
     first, second = np.triu_indices(N, 1)
     pairs = [take_items(x, placed(side, x), key=(HOLE,)) for side in (first, second)]
-    return vector_norm(op, pairs[0] - pairs[1], number(op, "p", p), 1, False)
+    d = pairs[0] - pairs[1]
+    # Nothing has no largest element, and norm 0.
+    return vector_norm(op, d, order, 1, False) if D else sum_(d, axis=(1,), keepdims=False)

@@ -134,19 +134,18 @@ def _lp_pool(
     raised = ew.square(x) if p == 2 else x if p == 1 else x**p
     total = _AVERAGE[rank](raised, kernel, stride, 0, ceil_mode) * float(math.prod(kernel))
     if p == 1:
-        return ew.where(total > 0, total, constant(op, total, 0))
+        return total
     # The root has no derivative at 0; as for norms, it is 0 there.
-    positive = total > 0
-    root = ew.where(positive, total, constant(op, total, 1)) ** (1 / p)
-    zero = ew.where(total != total, total, constant(op, total, 0))
-    return ew.where(positive, root, zero)
+    none = total == 0
+    root = ew.where(none, constant(op, total, 1), total) ** (1 / p)
+    return ew.where(none, constant(op, total, 0), root)
 
 
 def lp_pool1d(
     input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Any:
-    """(sum x^p)^(1/p) over each window of (N, C, L), with p = `norm_type`; 0 where the sum is
-    negative.
+    """(sum x^p)^(1/p) over each window of (N, C, L), with p = `norm_type`; NaN where a sum
+    is negative and p not 1.
 
     >>> import gpudl as gd
     >>> gd.nn.functional.lp_pool1d(gd.tensor([[[3.0, 4.0, 0.0, 2.0]]]), 2, 2).tolist()
