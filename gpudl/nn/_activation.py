@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ShapeError
 from . import functional as F
 from ._module import Module
+from .functional._check import tensor
 
 
 class ELU(Module):
@@ -255,6 +257,20 @@ class Softmax(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
+
+
+class Softmax2d(Module):
+    """The softmax over the channels of (N, C, H, W) or (C, H, W), at each place.
+
+    >>> import gpudl as gd
+    >>> gd.nn.Softmax2d()(gd.ones(1, 2, 1, 1)).tolist()
+    [[[[0.5]], [[0.5]]]]
+    """
+
+    def forward(self, input: Any) -> Any:
+        if tensor("Softmax2d", input).ndim not in (3, 4):
+            raise ShapeError("Softmax2d", "needs (N, C, H, W) or (C, H, W)", input=input)
+        return F.softmax(input, -3)
 
 
 class LogSoftmax(Module):

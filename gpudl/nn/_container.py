@@ -263,3 +263,97 @@ class ParameterList(_Ordered):
 
     def __repr__(self) -> str:
         return f"ParameterList(\n  {self.extra_repr()}\n)" if len(self) else "ParameterList()"
+
+
+class ParameterDict(Module):
+    """A dict of parameters; tensors become parameters as they enter.
+
+    >>> import gpudl as gd
+    >>> ps = gd.nn.ParameterDict({"scale": gd.ones(2), "shift": gd.zeros(3)})
+    >>> {name: p.shape for name, p in ps.items()}
+    {'scale': (2,), 'shift': (3,)}
+    """
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        if self._kinds.get(key) != PARAMETER:
+            raise StateKeyError(
+                "ParameterDict", f"no parameter {key!r}", remedy=f"one of {list(self)}"
+            )
+        return self.__dict__[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(value, Variable):
+            raise ArgumentTypeError("ParameterDict", f"{value!r:.80} is no tensor")
+        self.register_parameter(key, value if isinstance(value, Parameter) else Parameter(value))
+
+    def __delitem__(self, key: str) -> None:
+        self[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def keys(self) -> list[str]:
+        """The names, in order."""
+        return [name for name, kind in self._kinds.items() if kind == PARAMETER]
+
+    def values(self) -> list[Parameter]:
+        """The parameters, in order."""
+        return [self.__dict__[name] for name in self.keys()]
+
+    def items(self) -> list[tuple[str, Parameter]]:
+        """Names and parameters, in order."""
+        return list(zip(self.keys(), self.values(), strict=True))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter, or `default` where there is none."""
+        return self.__dict__[key] if self._kinds.get(key) == PARAMETER else default
+
+    def setdefault(self, key: str, default: Any) -> Any:
+        """The parameter, after adding `default` where there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, parameters: Any) -> None:
+        """Add parameters from a dict, or from pairs of name and tensor."""
+        pairs = (
+            parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
+        )
+        for name, value in pairs:
+            self[name] = value
+
+    def pop(self, key: str) -> Any:
+        """Remove a parameter, and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        """Remove all."""
+        for key in self.keys():
+            del self[key]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotSupportedError(
+            "ParameterDict", "a container is not called", remedy="use its entries"
+        )
+
+    def extra_repr(self) -> str:
+        return "\n  ".join(
+            f"({name}): Parameter of {p.dtype.name}{p.shape}" for name, p in self.items()
+        )
+
+    def __repr__(self) -> str:
+        return f"ParameterDict(\n  {self.extra_repr()}\n)" if len(self) else "ParameterDict()"

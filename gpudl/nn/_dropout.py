@@ -70,3 +70,28 @@ class Dropout3d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         return F.dropout3d(input, self.p, self.training)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout for SELU networks: mean 0 and variance 1 stay. Source: Klambauer et al., NeurIPS
+    2017.
+
+    >>> import gpudl as gd
+    >>> gd.nn.AlphaDropout(0.2)(gd.ones(2, 3)).shape
+    (2, 3)
+    """
+
+    def forward(self, input: Any) -> Any:
+        return F.alpha_dropout(input, self.p, self.training)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """`AlphaDropout` of whole channels of (N, C, *S).
+
+    >>> import gpudl as gd
+    >>> gd.nn.FeatureAlphaDropout(0.2)(gd.ones(2, 3, 8)).shape
+    (2, 3, 8)
+    """
+
+    def forward(self, input: Any) -> Any:
+        return F.feature_alpha_dropout(input, self.p, self.training)

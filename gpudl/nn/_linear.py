@@ -1,4 +1,4 @@
-"""Linear layers and look-up tables."""
+"""Linear layers, and layers that only change the shape."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from typing import Any
 
 from .. import shapes
-from ..autograd import no_grad
-from ..errors import ArgumentError, NotSupportedError, ShapeError
+from ..errors import ArgumentError
 from . import functional as F
 from . import init
 from ._layer import parameter, positive, size
@@ -129,82 +128,6 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
-
-
-class Embedding(Module):
-    """The rows of `weight` (num_embeddings, embedding_dim) at integer indices (...): (...,
-    embedding_dim).
-
-    The row `padding_idx` starts at zero and gets no gradient. Raises `IndexRangeError` for an index
-    outside the table.
-
-    >>> import gpudl as gd
-    >>> gd.nn.Embedding(10, 4)(gd.tensor([[1, 2, 3]])).shape
-    (1, 3, 4)
-    """
-
-    def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None = None,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        sparse: bool = False,
-        _weight: Any = None,
-        _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        if max_norm is not None or scale_grad_by_freq or sparse:
-            raise NotSupportedError(
-                "Embedding",
-                "max_norm, scale_grad_by_freq and sparse are not there",
-                remedy="leave them at their defaults",
-            )
-        self.num_embeddings = positive("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = positive("Embedding", "embedding_dim", embedding_dim)
-        self.padding_idx = (
-            None
-            if padding_idx is None
-            else shapes.normalize_axis("Embedding", padding_idx, self.num_embeddings)
-        )
-        shape = (self.num_embeddings, self.embedding_dim)
-        if _weight is None:
-            self.weight = parameter(shape, dtype, device)
-            self.weight.requires_grad = not _freeze
-            self.reset_parameters()
-        else:
-            if tensor("Embedding", _weight, "_weight").shape != shape:
-                raise ShapeError("Embedding", f"the weight is {shape}", weight=_weight)
-            self.weight = Parameter(_weight, requires_grad=not _freeze)
-
-    @classmethod
-    def from_pretrained(
-        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None
-    ) -> Embedding:
-        """A table with given rows (num_embeddings, embedding_dim), not trained unless `freeze` is
-        False."""
-        if embeddings.ndim != 2:
-            raise ShapeError("from_pretrained", "needs a matrix", embeddings=embeddings)
-        rows, cols = embeddings.shape
-        return cls(rows, cols, padding_idx, _weight=embeddings, _freeze=freeze)
-
-    def reset_parameters(self) -> None:
-        """Draw the table anew, standard normal."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            with no_grad():
-                self.weight[self.padding_idx] = 0.0
-
-    def forward(self, input: Any) -> Any:
-        return F.embedding(input, self.weight, self.padding_idx)
-
-    def extra_repr(self) -> str:
-        pad = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{pad}"
 
 
 class Flatten(Module):

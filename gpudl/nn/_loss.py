@@ -108,6 +108,15 @@ class NLLLoss(_Weighted):
         )
 
 
+class NLLLoss2d(NLLLoss):
+    """`NLLLoss`, under the older name for images.
+
+    >>> import gpudl as gd
+    >>> gd.nn.NLLLoss2d()(gd.zeros(1, 2, 3, 3), gd.zeros(1, 3, 3, dtype=gd.int64)).item()
+    0.0
+    """
+
+
 class BCELoss(_Weighted):
     """-(t log x + (1 - t) log(1 - x)) of probabilities x and targets t of one shape.
 

@@ -220,3 +220,27 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(Module):
+    """x where positive, else slope x, each slope drawn from [lower, upper) in training, else their
+    mean. Source: Xu et al. 2015.
+
+    >>> import gpudl as gd
+    >>> gd.nn.RReLU(0.25, 0.75).eval()(gd.tensor([-8.0, 2.0])).tolist()
+    [-4.0, 2.0]
+    """
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Any) -> Any:
+        return F.rrelu(input, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}" + (
+            ", inplace=True" if self.inplace else ""
+        )

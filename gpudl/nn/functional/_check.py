@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ... import shapes
+import numpy as np
+
+from ... import devices, shapes
 from ..._namespace.convert import cast, floating, scalar
-from ...autograd import Variable
+from ...autograd import Variable, make
 from ...dtypes import kind
 from ...errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ...ops import elementwise as ew
@@ -62,6 +64,11 @@ def number(op: str, name: str, value: Any) -> float:
 def constant(op: str, like: Any, value: float) -> Any:
     """A number as a 0-d tensor of the dtype and device of `like`."""
     return scalar(op, value, like.data.dtype, like)
+
+
+def placed(array: Any, like: Any) -> Any:
+    """A constant computed on the host, on the device of `like`."""
+    return make(devices.of(like.data).from_host(np.asarray(array), copy=False))
 
 
 def axis(op: str, dim: Any, x: Any) -> int:

@@ -14,7 +14,8 @@ from ...random import default_generator
 from ._check import number, real_float
 
 
-def _probability(op: str, p: Any) -> float:
+def probability(op: str, p: Any) -> float:
+    """A probability, from 0 to 1."""
     value = number(op, "p", p)
     if not 0 <= value <= 1:
         raise ArgumentError(op, f"p is {p}", remedy="from 0 to 1")
@@ -37,7 +38,7 @@ def _dropped(op: str, x: Any, p: float, training: bool, shape: tuple[int, ...]) 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """`input` with each element zero with probability `p`, the others scaled by 1 / (1 - p)."""
     x = real_float("dropout", input)
-    return _dropped("dropout", x, _probability("dropout", p), training, x.shape)
+    return _dropped("dropout", x, probability("dropout", p), training, x.shape)
 
 
 def _feature_dropout(rank: int, input: Any, p: float, training: bool) -> Any:
@@ -48,7 +49,7 @@ def _feature_dropout(rank: int, input: Any, p: float, training: bool) -> Any:
             op, f"needs (N, C, *spatial) or (C, *spatial) with {rank} spatial axes", input=x
         )
     shape = (*x.shape[: x.ndim - rank], *(1,) * rank)
-    return _dropped(op, x, _probability(op, p), training, shape)
+    return _dropped(op, x, probability(op, p), training, shape)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:

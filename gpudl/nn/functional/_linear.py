@@ -1,26 +1,37 @@
-"""Linear maps, look-ups, and distances."""
+"""Linear maps, classes as vectors, and distances."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ... import shapes
-from ..._namespace.indexing import take
 from ..._namespace.manipulation import broadcast_arrays
 from ...dtypes import kind
 from ...errors import (
     ArgumentError,
     ArgumentTypeError,
     IndexRangeError,
-    NotSupportedError,
     ShapeError,
 )
 from ...ops import elementwise as ew
 from ...ops import matmul as mm
 from ...ops.create import arange, device_of
+from ...ops.index import HOLE, take_items
 from ...ops.reduce import max_, sum_
 from ...ops.shape import expand, permute, reshape
-from ._check import axis, clamp_min, common, constant, number, same_dtype, tensor
+from ._check import (
+    axis,
+    clamp_min,
+    common,
+    constant,
+    number,
+    placed,
+    real_float,
+    same_dtype,
+    tensor,
+)
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
@@ -62,40 +73,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     inner = reshape(mm.linear(a, flat), shape=(*a.shape[:-1], N, J))
     out = sum_(inner * expand(b, axis=(b.ndim - 1,)), axis=(inner.ndim - 1,), keepdims=False)
     return out if bias is None else out + bias
-
-
-def embedding(
-    input: Any,
-    weight: Any,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Any:
-    """(..., D): the rows of `weight` (V, D) at `input` (...); `padding_idx` gets no gradient."""
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotSupportedError(
-            "embedding",
-            "max_norm, scale_grad_by_freq and sparse are not there",
-            remedy="leave them at their defaults",
-        )
-    index, w = tensor("embedding", input), tensor("embedding", weight, "weight")
-    if kind(index.data.dtype) != 1:
-        raise ArgumentTypeError(
-            "embedding", f"indices of dtype {index.dtype.name}", remedy="integers", input=index
-        )
-    if w.ndim != 2:
-        raise ShapeError("embedding", "weight is (V, D)", weight=w)
-    if index.data.size and bool((index < 0).any()):
-        raise IndexRangeError(
-            "embedding", "a negative index", remedy=f"from 0 to {w.shape[0] - 1}", input=index
-        )
-    out = take(w, index, axis=0)
-    if padding_idx is None:
-        return out
-    pad = shapes.normalize_axis("embedding", padding_idx, w.shape[0])
-    return ew.where(expand(index == pad, axis=(index.ndim,)), out.detach(), out)
 
 
 def one_hot(tensor_: Any, num_classes: int = -1) -> Any:
@@ -161,3 +138,25 @@ def pairwise_distance(
     a, b = common(op, tensor(op, x1, "x1"), tensor(op, x2, "x2"))
     d = a - b + number(op, "eps", eps)
     return vector_norm(op, d, number(op, "p", p), axis(op, -1, d), keepdim)
+
+
+def pdist(input: Any, p: float = 2.0) -> Any:
+    """The p-norms of the differences of all pairs of rows of (N, D), row 0 with 1, 2, ... first:
+    (N (N - 1) / 2,).
+
+    >>> import gpudl as gd
+    >>> gd.nn.functional.pdist(gd.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]])).tolist()
+    [5.0, 3.0, 4.0]
+    """
+    op = "pdist"
+    x = real_float(op, input)
+    if x.ndim != 2:
+        raise ShapeError(op, "needs (N, D)", input=x)
+    N, D = x.shape
+    order = number(op, "p", p)
+    shapes.count(op, (N, N, max(D, 1)), 8)
+    first, second = np.triu_indices(N, 1)
+    pairs = [take_items(x, placed(side, x), key=(HOLE,)) for side in (first, second)]
+    d = pairs[0] - pairs[1]
+    # Nothing has no largest element, and norm 0.
+    return vector_norm(op, d, order, 1, False) if D else sum_(d, axis=(1,), keepdims=False)

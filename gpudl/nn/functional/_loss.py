@@ -7,7 +7,13 @@ from typing import Any
 from ... import shapes
 from ..._namespace.convert import cast
 from ...dtypes import int64, kind
-from ...errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
+from ...errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    IndexRangeError,
+    NotSupportedError,
+    ShapeError,
+)
 from ...ops import elementwise as ew
 from ...ops import loss as ops
 from ...ops.shape import expand, gather_axis, permute, reshape
@@ -23,6 +29,7 @@ from ._check import (
     same_shape,
     tensor,
 )
+from ._linear import linear
 
 
 def _classes_last(op: str, x: Any) -> Any:
@@ -185,6 +192,56 @@ def _with_probabilities(
         return loss.sum() / loss.shape[0]
     return _gathered_mean(
         op, loss, None, reduction, (x.shape[0], *x.shape[2:]) if x.ndim > 1 else ()
+    )
+
+
+def linear_cross_entropy(
+    input: Any,
+    linear_weight: Any,
+    target: Any,
+    *,
+    linear_bias: Any = None,
+    weight: Any = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: None = None,
+) -> Any:
+    """`cross_entropy` of the logits input @ linear_weight.T + linear_bias: input (N, K) or (K,),
+    linear_weight (C, K) or (C, *d, K).
+
+    `options`, which split PyTorch's computation into chunks, must be None.
+
+    >>> import gpudl as gd
+    >>> x, w = gd.ones(2, 3), gd.zeros(4, 3)
+    >>> round(gd.nn.functional.linear_cross_entropy(x, w, gd.tensor([0, 3])).item(), 4)
+    1.3863
+    """
+    op = "linear_cross_entropy"
+    if options is not None:
+        raise NotSupportedError(op, "options are not there", remedy="options=None")
+    x, w = tensor(op, input), tensor(op, linear_weight, "linear_weight")
+    if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
+        raise ShapeError(
+            op, "input is (N, K) or (K,), linear_weight (C, K) or, for (N, K), (C, *d, K)",
+            input=x, linear_weight=w,
+        )  # fmt: skip
+    rows = shapes.count(op, w.shape[:-1])
+    bias = None
+    if linear_bias is not None:
+        bias = tensor(op, linear_bias, "linear_bias")
+        if bias.shape != w.shape[:-1]:
+            raise ShapeError(op, f"linear_bias is {w.shape[:-1]}", linear_bias=bias)
+        bias = reshape(bias, shape=(rows,))
+    logits = linear(x, reshape(w, shape=(rows, w.shape[-1])), bias)
+    logits = reshape(logits, shape=(*x.shape[:-1], *w.shape[:-1]))
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
     )
 
 

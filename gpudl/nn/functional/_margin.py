@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..._namespace.manipulation import broadcast_arrays
-from ...errors import ShapeError
+from ...checks import function
+from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise as ew
 from ...ops.reduce import sum_
 from ._check import clamp_min, common, constant, number, reduced, same_shape, tensor
@@ -113,3 +115,47 @@ def triplet_margin_loss(
     if swap:
         far = ew.minimum(far, pairwise_distance(q, n, p, eps))
     return reduced(op, clamp_min(op, near - far + number(op, "margin", margin), 0), reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """max(0, d(a, p) - d(a, n) + margin) for any distance d, by default `pairwise_distance`; with
+    `swap` d(a, n) is the smaller of that and d(p, n).
+
+    >>> import gpudl as gd
+    >>> a, far = gd.zeros(1, 2), gd.ones(1, 2)
+    >>> F = gd.nn.functional
+    >>> F.triplet_margin_with_distance_loss(
+    ...     a, a, far, distance_function=lambda x, y: abs(x - y).sum(axis=1), margin=5.0
+    ... ).item()
+    3.0
+    """
+    op = "triplet_margin_with_distance_loss"
+    a, q, n = common(
+        op,
+        tensor(op, anchor, "anchor"),
+        tensor(op, positive, "positive"),
+        tensor(op, negative, "negative"),
+    )
+    if not a.ndim == q.ndim == n.ndim:
+        raise ShapeError(op, "the inputs differ in rank", anchor=a, positive=q, negative=n)
+    width = number(op, "margin", margin)
+    if width <= 0:
+        raise ArgumentError(op, f"margin is {margin}", remedy="a positive number")
+    distance = (
+        pairwise_distance
+        if distance_function is None
+        else function(op, "distance_function", distance_function)
+    )
+    near, far = distance(a, q), distance(a, n)
+    if swap:
+        far = ew.minimum(far, distance(q, n))
+    return reduced(op, clamp_min(op, near - far + width, 0), reduction)

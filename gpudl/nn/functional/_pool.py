@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from ... import devices
-from ...autograd import make
 from ...errors import ArgumentError, ShapeError
 from ...ops import pooling as ops
 from ...ops.matmul import linear
 from ...ops.reduce import sum_
 from ...shapes import as_int, count
-from ._check import axis_last, batched, constant, ints, real_float, unbatched, undone
+from ._check import axis_last, batched, constant, ints, placed, real_float, unbatched, undone
 
 
 def _windows(
@@ -128,13 +127,8 @@ def _avg_pool(
         for n, out, k, s, p in zip(x.shape[2:], y.shape[2:], kernel, steps, pads, strict=True):
             start = np.arange(out) * s - p
             sizes = sizes[..., None] * (np.minimum(start + k, n + p) - start)
-        y = y * _placed((sizes / divisor).astype(x.dtype), x)
+        y = y * placed((sizes / divisor).astype(x.dtype), x)
     return unbatched(y, added)
-
-
-def _placed(array: Any, like: Any) -> Any:
-    """A constant computed on the host, on the device of `like`."""
-    return make(devices.of(like.data).from_host(np.asarray(array), copy=False))
 
 
 def avg_pool1d(
@@ -180,7 +174,8 @@ def avg_pool3d(
 
 
 # ----- to a given size -----
-def _sizes(op: str, output_size: Any, spatial: tuple[int, ...]) -> tuple[int, ...]:
+def output_sizes(op: str, output_size: Any, spatial: tuple[int, ...]) -> tuple[int, ...]:
+    """The extents to make: one for all axes or one each, None for the input's."""
     entries = (
         output_size if isinstance(output_size, (tuple, list)) else (output_size,) * len(spatial)
     )
@@ -208,7 +203,7 @@ def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:
     op = f"adaptive_avg_pool{rank}d"
     x, added = batched(op, real_float(op, input), rank)
     spatial = x.shape[2:]
-    sizes = _sizes(op, output_size, spatial)
+    sizes = output_sizes(op, output_size, spatial)
     if 0 in spatial:
         raise ShapeError(op, "an axis without elements", input=x)
     if all(size == 1 for size in sizes):
@@ -227,7 +222,7 @@ def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:
         return unbatched(y, added)
     for at, (n, size) in enumerate(zip(spatial, sizes, strict=True), start=2):
         moved, undo = axis_last(x, at)
-        x = undone(linear(moved, _placed(_averaging_matrix(n, size).astype(x.dtype), x)), undo)
+        x = undone(linear(moved, placed(_averaging_matrix(n, size).astype(x.dtype), x)), undo)
     return unbatched(x, added)
 
 
