@@ -4,6 +4,8 @@ Stages, the most telling first, each within its share of the time:
 
   cases      every case of every spec on the card, against float64; a process for each family, so
              that a lost context costs one family
+  wrappers   every wrapper of device.cuh alone; what the card gave is kept in tests/kernels/golden/,
+             with which tests compare the emulator, and is compared with the emulator at once
   demo       the demo's network trains on the card
   sanitizer  compute-sanitizer (memcheck, racecheck, initcheck, synccheck) over the smallest case
              of each kernel; a sanitizer that the host refuses is recorded as that
@@ -30,8 +32,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
-STAGES = ("cases", "demo", "sanitizer")
-SHARES = {"cases": 0.5, "demo": 0.15, "sanitizer": 0.35}  # of the minutes
+STAGES = ("cases", "wrappers", "demo", "sanitizer")
+SHARES = {"cases": 0.45, "wrappers": 0.1, "demo": 0.15, "sanitizer": 0.3}  # of the minutes
+GOLDEN = ROOT / "tests" / "kernels" / "golden"
+ALONE = ("block", "hopper", "tma")  # themes of wrappers that would hang a card rather than fail
 FOUND = 99  # the exit status that compute-sanitizer is asked for when it finds something
 Report = dict[str, Any]
 
@@ -71,6 +75,34 @@ def run_cases(device_name: str, families: list[str], smallest: bool) -> Iterator
             "seconds": round(time.perf_counter() - begun, 3),
             "failures": failures[:5],
         }
+
+
+def run_wrappers(device_name: str, themes: list[str]) -> Iterator[Report]:
+    """Run the wrappers of themes; for each its output, and how the emulator's differs from it."""
+    import gpudl as gd
+    from gpudl.errors import MissingDependencyError
+    from gpudl.kernels.conformance.wrappers import THEMES, WRAPPERS, run
+    from gpudl.runtime import runs_on
+    from gpudl.testing.conformance import difference, encoded
+    from gpudl.testing.kernel_cases import recover
+
+    device, emulator = gd.device(device_name), gd.device("emu")
+    here = device.empty((1,), gd.float32)
+    for wrapper in WRAPPERS:
+        if wrapper.theme not in themes or not runs_on(THEMES[wrapper.theme], here):
+            continue
+        row: Report = {"kernel": wrapper.kernel, "failure": None, "differs": None}
+        try:
+            out = run(wrapper, device)
+            row["output"] = encoded(out)
+            if device.kind != "emu":
+                row["differs"] = difference(wrapper, run(wrapper, emulator), out)
+        except MissingDependencyError:
+            pass  # no g++ here; the tests compare
+        except Exception as error:  # whatever it is, it belongs into the report
+            row["failure"] = f"{type(error).__name__}: {error}"
+            recover(device)
+        yield row
 
 
 # ----- stages -----
@@ -130,6 +162,34 @@ class Check:
                 )
         self.report["cases"] = rows
 
+    def wrappers(self) -> None:
+        """Every wrapper of device.cuh, in a few processes; the outputs as a file."""
+        from gpudl.kernels.conformance.wrappers import THEMES
+
+        deadline = time.perf_counter() + self.limit("wrappers")
+        outputs: dict[str, str] = {}
+        failures: list[str] = []
+        for themes in ([t for t in THEMES if t not in ALONE], *([t] for t in ALONE)):
+            say(f"wrappers: {' '.join(themes)}")
+            seconds = max(1.0, deadline - time.perf_counter())
+            status, out, err = run(self.child("--wrappers", *themes), seconds)
+            if status:
+                failures.append(f"{' '.join(themes)}: {ending(status, err)}")
+            for row in (json.loads(line) for line in out.splitlines() if line.startswith("{")):
+                if "output" in row:
+                    outputs[row["kernel"]] = row["output"]
+                if row["failure"] or row["differs"]:
+                    why = row["failure"] or f"the emulator's {row['differs']}"
+                    failures.append(f"{row['kernel']}: {why}")
+        facts = {name: self.report.get(name) for name in ("card", "driver", "date", "gpudl")}
+        folder = GOLDEN if self.args.device.startswith("cuda") else self.args.out
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"wrappers-{self.card()}.json"
+        path.write_text(json.dumps(facts | {"outputs": outputs}, indent=0) + "\n")
+        self.report["wrappers"] = {"run": len(outputs), "failures": failures, "file": path.name}
+        for failure in failures:
+            say(f"  {failure}")
+
     def demo(self) -> None:
         """The demo's network; a few steps in the dry run."""
         say("demo: training")
@@ -163,20 +223,24 @@ class Check:
             )
 
     def failed(self) -> bool:
-        """Whether a case or the demo failed, or a sanitizer found something."""
+        """Whether a case, a wrapper or the demo failed, or a sanitizer found something."""
         cases = any(row["failures"] for row in self.report.get("cases", ()))
         demo = self.report.get("demo", {}).get("status", "passed") != "passed"
         tools = any(
             isinstance(found, dict) and f"status {FOUND}" in found["outcome"]
             for found in self.report.get("sanitizer", {}).values()
         )
-        return cases or demo or tools
+        wrappers = bool(self.report.get("wrappers", {}).get("failures"))
+        return cases or wrappers or demo or tools
+
+    def card(self) -> str:
+        """The card, in the form that file names have."""
+        return str(self.report.get("card", self.args.device)).lower().replace(" ", "-")
 
     def write(self) -> Path:
         """The report as a file; its path."""
-        card = self.report.get("card", self.args.device).lower().replace(" ", "-")
         self.args.out.mkdir(parents=True, exist_ok=True)
-        path: Path = self.args.out / f"gpu-check-{card}-{self.report['date']}.json"
+        path: Path = self.args.out / f"gpu-check-{self.card()}-{self.report['date']}.json"
         path.write_text(json.dumps(self.report, indent=1) + "\n")
         return path
 
@@ -223,6 +287,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="of the demo; 0: all")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--wrappers", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -230,7 +295,12 @@ def main() -> int:
     """Run the stages; 1 if something failed."""
     args = arguments()
     if args.child:
-        for row in run_cases(args.device, args.families, args.smallest):
+        rows = (
+            run_wrappers(args.device, args.wrappers)
+            if args.wrappers
+            else run_cases(args.device, args.families, args.smallest)
+        )
+        for row in rows:
             print(json.dumps(row), flush=True)
         return 0
     check = Check(args)

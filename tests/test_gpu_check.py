@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gpudl.kernels.conformance.wrappers import WRAPPERS
+from gpudl.testing.conformance import decoded
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "gpu_check.py"
 
 
@@ -32,6 +35,13 @@ def test_a_dry_run_passes_and_reports(tmp_path):
     assert all(row["passed"] == row["cases"] == 1 for row in report["cases"])
     assert report["demo"]["status"] == "passed"
     assert "not run" in report["sanitizer"]["all"]
+    assert report["wrappers"]["failures"] == []
+    recorded = json.loads((tmp_path / report["wrappers"]["file"]).read_text())
+    assert recorded["date"] == report["date"]
+    assert set(recorded["outputs"]) == {wrapper.kernel for wrapper in WRAPPERS}
+    for wrapper in WRAPPERS:
+        out = decoded(wrapper, recorded["outputs"][wrapper.kernel])
+        assert out.shape == (wrapper.size,)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the emulator is for Linux")

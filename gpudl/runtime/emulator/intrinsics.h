@@ -3,14 +3,25 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "hooks.h"
 
 using std::isfinite;
 using std::isinf;
 using std::isnan;
-using std::max;
-using std::min;
+
+// Of a NaN and a number CUDA takes the number, which std::min and std::max do not.
+template <class T>
+EMU_INLINE T min(T a, T b) {
+  if constexpr (std::is_floating_point<T>::value) return std::isnan(a) || b < a ? b : a;
+  else return b < a ? b : a;
+}
+template <class T>
+EMU_INLINE T max(T a, T b) {
+  if constexpr (std::is_floating_point<T>::value) return std::isnan(a) || a < b ? b : a;
+  else return a < b ? b : a;
+}
 
 template <class To, class From>
 EMU_INLINE To emu_bits(From from) {
@@ -37,9 +48,15 @@ EMU_INLINE float __fsqrt_rn(float x) { return sqrtf(x); }
 EMU_INLINE double __dadd_rn(double a, double b) { return a + b; }
 EMU_INLINE double __dmul_rn(double a, double b) { return a * b; }
 EMU_INLINE double __fma_rn(double a, double b, double c) { return fma(a, b, c); }
-EMU_INLINE int __float2int_rn(float x) { return static_cast<int>(nearbyintf(x)); }
-EMU_INLINE int __float2int_rz(float x) { return static_cast<int>(x); }
-EMU_INLINE int __float2int_rd(float x) { return static_cast<int>(floorf(x)); }
+// A float that is whole: out of range the nearest integer, and 0 for NaN.
+EMU_INLINE int emu_saturated(float x) {
+  if (std::isnan(x)) return 0;
+  if (x >= 2147483648.0f) return 2147483647;
+  return x < -2147483648.0f ? -2147483647 - 1 : static_cast<int>(x);
+}
+EMU_INLINE int __float2int_rn(float x) { return emu_saturated(nearbyintf(x)); }
+EMU_INLINE int __float2int_rz(float x) { return emu_saturated(truncf(x)); }
+EMU_INLINE int __float2int_rd(float x) { return emu_saturated(floorf(x)); }
 EMU_INLINE float __int2float_rn(int x) { return static_cast<float>(x); }
 EMU_INLINE float __uint2float_rn(unsigned x) { return static_cast<float>(x); }
 
@@ -51,7 +68,7 @@ EMU_INLINE float __sinf(float x) { return sinf(x); }
 EMU_INLINE float __cosf(float x) { return cosf(x); }
 EMU_INLINE float __powf(float x, float y) { return powf(x, y); }
 EMU_INLINE float __fdividef(float a, float b) { return a / b; }
-EMU_INLINE float __saturatef(float x) { return fminf(fmaxf(x, 0.0f), 1.0f); }
+EMU_INLINE float __saturatef(float x) { return x > 0.0f ? min(x, 1.0f) : 0.0f; }  // 0 for NaN
 EMU_INLINE float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 EMU_INLINE double rsqrt(double x) { return 1.0 / sqrt(x); }
 EMU_INLINE float __frsqrt_rn(float x) { return static_cast<float>(1.0 / sqrt(static_cast<double>(x))); }
