@@ -29,7 +29,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """
     half = x.shape[-1] // 2
     turned = concat([-x[..., half:], x[..., :half]], axis=-1)
-    return x * cos + turned * sin  # type: ignore[no-any-return]
+    return x * cos + turned * sin
 
 
 def heads_of(qkv: Tensor, heads: int) -> Tensor:

@@ -75,11 +75,11 @@ def attention_bwd(
     scale: float,
     causal: bool,
 ) -> Any:
-    """The gradients of q, k and v, over the whole batch, from that of y and `attention`'s results."""
+    """The gradients of q, k and v, over the whole batch, from that of y and what came of it."""
     if not takes(g, q, k, v, y, lse, *mask) or min(q.size, k.size, v.size) == 0:
         return NotImplemented
     batch, (L, S) = lse.shape[:-1], (q.shape[-2], k.shape[-2])
-    grads = [_result(batch, *x.shape[-2:], q.dtype) for x in (q, k, v)]
+    grads = [_result(batch, x.shape[-2], x.shape[-1], q.dtype) for x in (q, k, v)]
     operands = [_operand(x, batch) for x in (g, q, k, v)]
     sums = contiguous(_heads(lse[..., None], batch)[..., 0])
     _C.attention_bwd(

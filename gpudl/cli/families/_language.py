@@ -136,7 +136,7 @@ class LanguageModel(Family):
             "characters_seen": seen,
         }
         lines = [
-            f"test      {loss:.4f} nats a character ({loss / math.log(2):.3f} bits) over {number:,}",
+            f"test      {loss:.4f} nats, {loss / math.log(2):.3f} bits a character of {number:,}",
             f"seen      {seen / 1e6:.1f} million characters",
         ]
         return Results(figures, lines, {"nats a character": f"{loss:.3f}"})

@@ -41,7 +41,7 @@ def penalty(critic: Critic, real: Tensor, made: Tensor, labels: tuple[Tensor, ..
     between.requires_grad = True
     (slope,) = grad(critic(between, *labels).sum(), [between], create_graph=True)
     norm = sqrt((slope * slope).sum(axis=(1, 2, 3)) + 1e-12)
-    return ((norm - 1) * (norm - 1)).mean()  # type: ignore[no-any-return]
+    return ((norm - 1) * (norm - 1)).mean()
 
 
 class Adversaries(Task):
@@ -169,7 +169,7 @@ class Adversarial(Family):
         self.untrained = self._many(2000)
 
     def made(self, z: Array, labels: Array | None = None) -> Array:
-        """Images (N, 28, 28) of noise (N, latent), in evaluation mode; digits in turn by default."""
+        """Images (N, 28, 28) of noise (N, latent); where labels count, of the digits in turn."""
         generator = self.task.models["generator"]
         training = generator.training
         generator.eval()
@@ -227,7 +227,7 @@ class Adversarial(Family):
 
     def _between(self) -> Array:
         """Eight rows that lead from one noise to another along a great circle."""
-        rows = []
+        rows: list[Array] = []
         for a, b in zip(self.fixed[:8], self.fixed[8:16], strict=True):
             t = np.linspace(0, np.pi / 2, ROWS, dtype=np.float32)[:, None]
             rows.append(self.made(np.cos(t) * a + np.sin(t) * b, np.full(ROWS, len(rows))))

@@ -72,6 +72,6 @@ class Transformer(LanguageModel):
         return {
             "network": f"{o.layers} blocks of width {o.width}, {o.heads} heads, rotary positions, "
             f"RMSNorm, dropout {o.dropout}",
-            "optimizer": f"Muon up to {o.lr} for matrices, AdamW up to {REST * o.lr:g} for the rest",
+            "optimizer": f"Muon up to {o.lr} for matrices, AdamW up to {REST * o.lr:g} elsewhere",
             **super().facts(),
         }

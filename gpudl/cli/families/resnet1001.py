@@ -1,4 +1,4 @@
-"""`gpudl train resnet1001`: a residual network of 1,001 layers, and what it is without its skips."""
+"""`gpudl train resnet1001`: 1,001 layers, with skip connections and without."""
 
 from __future__ import annotations
 

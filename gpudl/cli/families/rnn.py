@@ -94,7 +94,7 @@ class Recurrent(LanguageModel):
     def facts(self) -> dict[str, str]:
         o = self.options
         return {
-            "network": f"{o.layers} layers of {o.cell.upper()}, width {o.width}, dropout {o.dropout}",
+            "network": f"{o.layers} x {o.cell.upper()}, width {o.width}, dropout {o.dropout}",
             "optimizer": f"AdamW, one cycle up to {o.lr}, gradients clipped at {o.clip}",
             **super().facts(),
         }

@@ -30,7 +30,7 @@ ACTIVE = 0.1  # nats above which a unit of the code says something
 
 
 class VariationalTask(Task):
-    """The bound of a batch whose pixels are drawn anew: 1 with the probability of the grey value."""
+    """The bound of a batch whose pixels are drawn anew: 1 as probably as they are bright."""
 
     def training_step(self, batch: Any) -> dict[str, Any]:
         (grey,) = batch
