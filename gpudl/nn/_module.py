@@ -79,6 +79,9 @@ class Module(Tree):
     # ----- attributes -----
     def __setattr__(self, name: str, value: Any) -> None:
         kinds = self.__dict__.get("_kinds")
+        if kinds is not None and "parametrizations" in kinds and name in self.parametrizations:
+            self.parametrizations[name].right_inverse(value)
+            return
         new = (
             PARAMETER
             if isinstance(value, Parameter)
@@ -116,6 +119,11 @@ class Module(Tree):
         object.__delattr__(self, name)
 
     def __getattr__(self, name: str) -> Any:
+        kinds = self.__dict__.get("_kinds")
+        if kinds is not None and "parametrizations" in kinds:  # see `nn/utils/parametrize.py`
+            computed = self.__dict__["parametrizations"]
+            if name in computed:
+                return computed[name].current()
         raise MissingAttributeError(type(self).__name__, f"has no attribute {name!r}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:

@@ -210,6 +210,19 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "init.calculate_gain": lambda: call("relu"),
     "init.dirac_": lambda: call(t(3, 3, 2)),
     "init.sparse_": lambda: call(t(3, 4), 0.5),
+    "parametrize.cached": lambda: call(),
+    "parametrize.register_parametrization": lambda: call(nn.Linear(3, 2), "bias", nn.ReLU()),
+    "parametrize.remove_parametrizations": lambda: call(
+        nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)), "weight"
+    ),
+    **{
+        f"parametrize.{n}": lambda: call(nn.Linear(3, 2))
+        for n in ("is_parametrized", "type_before_parametrizations")
+    },
+    **{
+        f"parametrizations.{n}": lambda: call(nn.Linear(3, 2), "weight")
+        for n in ("weight_norm", "spectral_norm", "orthogonal")
+    },
     "utils.vector_to_parameters": lambda: call(t(3), [nn.Parameter(t(3))]),
     **{f"F.conv{d}d": (lambda d=d: _conv(d)) for d in (1, 2, 3)},
     **{f"F.conv_transpose{d}d": (lambda d=d: _conv(d, True)) for d in (1, 2, 3)},
@@ -223,6 +236,19 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
         t(4, 3), gd.zeros(3), gd.ones(3), weight=t(3), bias=t(3), training=True
     ),
     "F.layer_norm": lambda: call(t(3, 4), (4,), weight=t(4), bias=t(4)),
+    "F.group_norm": lambda: call(t(3, 4, 2), 2, weight=t(4), bias=t(4)),
+    "F.instance_norm": lambda: call(
+        t(3, 4, 2), gd.zeros(4), gd.ones(4), weight=t(4), bias=t(4), momentum=0.1
+    ),
+    "F.rms_norm": lambda: call(t(3, 4), (4,), weight=t(4)),
+    "F.local_response_norm": lambda: call(t(2, 4, 3), 2),
+    "F.scaled_dot_product_attention": lambda: call(
+        t(2, 3, 4), t(2, 5, 4), t(2, 5, 4), attn_mask=t(3, 5), dropout_p=0.1
+    ),
+    "F.multi_head_attention_forward": lambda: call(
+        t(3, 2, 4), t(5, 2, 4), t(5, 2, 4), 4, 2, t(12, 4), t(12), None, None, False, 0.0,
+        t(4, 4), t(4), attn_mask=t(3, 5), key_padding_mask=t(2, 5),
+    ),
     "F.linear": lambda: call(t(3, 4), t(2, 4), t(2)),
     "F.bilinear": lambda: call(t(3, 4), t(3, 2), t(5, 4, 2), t(5)),
     "F.embedding": lambda: call(ints(3), t(5, 4)),
@@ -357,6 +383,24 @@ LAYERS: dict[
     "Linear": (lambda: call(4, 3), lambda: [t(3, 4)]),
     "Bilinear": (lambda: call(4, 2, 5), lambda: [t(3, 4), t(3, 2)]),
     "Embedding": (lambda: call(5, 4), lambda: [ints(3)]),
+    "GroupNorm": (lambda: call(2, 4), lambda: [t(3, 4, 2)]),
+    "RMSNorm": (lambda: call(4), lambda: [t(3, 4)]),
+    "LocalResponseNorm": (lambda: call(2), lambda: [t(2, 4, 3)]),
+    "CrossMapLRN2d": (lambda: call(3), lambda: [t(2, 4, 3, 2)]),
+    **{
+        f"InstanceNorm{d}d": (lambda: call(4), (lambda d=d: [t(*_IMAGES[d])])) for d in (1, 2, 3)
+    },
+    "MultiheadAttention": (lambda: call(4, 2), lambda: [t(3, 2, 4)] * 3),
+    "Transformer": (lambda: call(4, 2, 1, 1, 3), lambda: [t(3, 2, 4), t(5, 2, 4)]),
+    "TransformerEncoderLayer": (lambda: call(4, 2, 3), lambda: [t(3, 2, 4)]),
+    "TransformerDecoderLayer": (lambda: call(4, 2, 3), lambda: [t(3, 2, 4), t(5, 2, 4)]),
+    "TransformerEncoder": (
+        lambda: call(nn.TransformerEncoderLayer(4, 2, 3), 2), lambda: [t(3, 2, 4)]
+    ),
+    "TransformerDecoder": (
+        lambda: call(nn.TransformerDecoderLayer(4, 2, 3), 2),
+        lambda: [t(3, 2, 4), t(5, 2, 4)],
+    ),
     "LayerNorm": (lambda: call(4), lambda: [t(3, 4)]),
     "Unflatten": (lambda: call(1, (2, 2)), lambda: [t(3, 4)]),
     "Flatten": (lambda: call(), lambda: [t(3, 2, 2)]),
@@ -451,6 +495,8 @@ def entries() -> list[Entry]:
         "data": gd.data,
         "init": nn.init,
         "utils": nn.utils,
+        "parametrize": nn.utils.parametrize,
+        "parametrizations": nn.utils.parametrizations,
         "autograd": gd.autograd,
         "metrics": gd.metrics,
         "testing": gd.testing,
