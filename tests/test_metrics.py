@@ -12,6 +12,8 @@ import gpudl as gd
 from gpudl import metrics
 from gpudl.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 
+NONE = gd.zeros(0, dtype=gd.int64)
+
 
 @pytest.mark.parametrize("seed", range(5))
 def test_top_k_by_sorting(seed: int) -> None:
@@ -138,7 +140,7 @@ def test_frechet_distance_of_singular_covariances() -> None:
         (lambda: metrics.top_k_accuracy(gd.ones((2, 3)), gd.asarray([0, 3]), 1), IndexRangeError),
         (lambda: metrics.top_k_accuracy(gd.ones((2, 3)), gd.asarray([0, 1]), 4), ArgumentError),
         (
-            lambda: metrics.top_k_accuracy(gd.ones((0, 3)), gd.asarray([], dtype=int), 1),
+            lambda: metrics.top_k_accuracy(gd.ones((0, 3)), NONE, 1),
             ArgumentError,
         ),
         (lambda: metrics.top_k_accuracy(gd.ones(3), gd.asarray([0, 1, 0]), 1), ShapeError),
@@ -146,7 +148,7 @@ def test_frechet_distance_of_singular_covariances() -> None:
         (lambda: metrics.f1_score([0, 1], [0, 2], 2), IndexRangeError),
         (lambda: metrics.f1_score([0, 1], [0, 1], 2, "weighted"), ArgumentError),
         (
-            lambda: metrics.f1_score(gd.zeros(0, dtype=int), gd.zeros(0, dtype=int), 2),
+            lambda: metrics.f1_score(NONE, NONE, 2),
             ArgumentError,
         ),
         (lambda: metrics.roc_auc([0.1, 0.2], [1, 1]), ArgumentError),

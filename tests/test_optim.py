@@ -452,60 +452,6 @@ def test_repr_lists_the_options() -> None:
     assert "    lr: 0.5\n" in text
 
 
-# ----- schedules -----
-def test_a_schedule_resumes() -> None:
-    def make() -> tuple[Any, Any]:
-        opt = gd.optim.SGD([gd.ones(1, requires_grad=True)], lr=1.0, momentum=0.9)
-        return opt, gd.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.5, total_steps=20)
-
-    opt, schedule = make()
-    for _ in range(7):
-        schedule.step()
-    again, resumed = make()
-    again.load_state_dict(opt.state_dict())
-    resumed.load_state_dict(schedule.state_dict())
-    for _ in range(13):  # as many as total_steps, as a loop that steps after every batch does
-        schedule.step()
-        resumed.step()
-        assert again.param_groups[0] | {"params": 0} == opt.param_groups[0] | {"params": 0}
-    with pytest.raises(ArgumentError, match="step 21 of 20"):
-        schedule.step()
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("StepLR", {"step_size": 0}),
-        ("CosineAnnealingLR", {"T_max": 0}),
-        ("OneCycleLR", {"max_lr": 0.1}),
-        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 0}),
-        ("OneCycleLR", {"max_lr": [0.1, 0.2], "total_steps": 5}),
-        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 5, "anneal_strategy": "steps"}),
-        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 5, "div_factor": 0}),
-        ("ReduceLROnPlateau", {"mode": "best"}),
-        ("ReduceLROnPlateau", {"factor": 1.0}),
-    ],
-)
-def test_schedules_that_make_no_sense(name: str, options: dict[str, Any]) -> None:
-    opt = gd.optim.Adam([gd.ones(1, requires_grad=True)])
-    with pytest.raises(ArgumentError) as caught:
-        getattr(gd.optim.lr_scheduler, name)(opt, **options)
-    assert caught.value.op == name
-
-
-def test_schedules_need_an_optimizer_with_what_they_change() -> None:
-    schedules = gd.optim.lr_scheduler
-    with pytest.raises(ArgumentTypeError, match="an optimizer"):
-        schedules.StepLR(3, 1)  # type: ignore[arg-type]
-    opt = gd.optim.SGD([gd.ones(1, requires_grad=True)])
-    with pytest.raises(ArgumentTypeError, match="function"):
-        schedules.LambdaLR(opt, 0.5)  # type: ignore[arg-type]
-    with pytest.raises(StateDictError, match="initial_lr"):
-        schedules.StepLR(opt, 1, last_epoch=4)
-    with pytest.raises(StateDictError, match="lacks"):
-        schedules.StepLR(opt, 1).load_state_dict({})
-
-
 def test_state_that_belongs_to_no_parameter_is_refused() -> None:
     opt = gd.optim.Adam(leaves(0))
     give(opt.param_groups[0]["params"], 1)

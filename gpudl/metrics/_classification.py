@@ -37,7 +37,8 @@ def _scores(op: str, name: str, x: Any) -> Array:
     tensor = asarray(x)
     if kind(tensor.dtype) > 2:
         raise DTypeError(op, f"{name} are real", **{name: x})
-    scores = np.asarray(tensor.cpu().data).astype(np.float64)
+    with allocating(op, tensor.shape, np.dtype(np.float64)):
+        scores = np.asarray(tensor.cpu().data).astype(np.float64)
     if np.isnan(scores).any():
         raise ArgumentError(op, f"some {name} are NaN", **{name: x})
     return scores

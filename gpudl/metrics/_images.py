@@ -9,6 +9,7 @@ import numpy as np
 
 from .._namespace.creation import asarray
 from ..checks import real
+from ..devices import allocating
 from ..dtypes import kind
 from ..errors import ArgumentError, DTypeError, ShapeError
 
@@ -19,7 +20,11 @@ def _real(op: str, name: str, x: Any) -> Array:
     tensor = asarray(x)
     if kind(tensor.dtype) > 2:
         raise DTypeError(op, f"{name} is real", **{name: x})
-    return np.asarray(tensor.cpu().data).astype(np.float64)
+    with allocating(op, tensor.shape, np.dtype(np.float64)):
+        values = np.asarray(tensor.cpu().data).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ArgumentError(op, f"some of {name} is NaN or infinite", **{name: x})
+    return values
 
 
 def psnr(images: Any, reference: Any, data_range: float = 1.0) -> float:
@@ -27,7 +32,8 @@ def psnr(images: Any, reference: Any, data_range: float = 1.0) -> float:
 
     `images`, `reference`: real, of one shape; `data_range`: the largest value less the smallest
     that a pixel may have, 255 for bytes. Equal images give infinity. Raises `ShapeError` or
-    `DTypeError`, `ArgumentError` for no pixels or a range that is not positive.
+    `DTypeError`, `ArgumentError` for no pixels, for what is not finite, or a range that is not
+    positive.
 
     >>> import gpudl as gd
     >>> round(gd.metrics.psnr(gd.full((4, 4), 0.6), gd.full((4, 4), 0.5)), 3)
@@ -49,8 +55,8 @@ def _moments(op: str, name: str, x: Any) -> tuple[Array, Array]:
     samples = _real(op, name, x)
     if samples.ndim != 2 or not samples.shape[1]:
         raise ShapeError(op, f"{name} needs the shape (samples, features)", **{name: x})
-    if len(samples) < 2 or not np.isfinite(samples).all():
-        raise ArgumentError(op, f"{name} needs two samples or more, all finite", **{name: x})
+    if len(samples) < 2:
+        raise ArgumentError(op, f"{name} needs two samples or more", **{name: x})
     centred = samples - samples.mean(axis=0)
     return samples.mean(axis=0), centred.T @ centred / (len(samples) - 1)
 
@@ -58,7 +64,8 @@ def _moments(op: str, name: str, x: Any) -> tuple[Array, Array]:
 def _root(matrix: Array) -> Array:
     """The square root of a symmetric matrix with no negative eigenvalue but by rounding."""
     values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return root
 
 
 def frechet_distance(x: Any, y: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -155,7 +156,7 @@ def summary(model: Module, input: Any) -> Summary:
     addition of products and convolutions, 1 for each result of an elementwise operation, of which
     the bias of a convolution is one; the bias of `Linear`, reductions, pooling and normalisation
     count as 0. The mode of the model (`train`, `eval`) and its running statistics stay.
-    Raises `ArgumentTypeError` for what is no module.
+    Raises `ArgumentTypeError` for what is no module, or takes another number of inputs.
 
     >>> import gpudl as gd
     >>> model = gd.nn.Sequential(gd.nn.Linear(3, 5), gd.nn.ReLU())
@@ -169,6 +170,14 @@ def summary(model: Module, input: Any) -> Summary:
     if not isinstance(model, Module):
         raise ArgumentTypeError("summary", f"model is a module, not {type(model).__name__}")
     args = tuple(input) if isinstance(input, (tuple, list)) else (input,)
+    try:
+        inspect.signature(model.forward).bind(*args)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            "summary",
+            f"{type(model).__name__} does not take {len(args)} inputs: {error}",
+            remedy="summary(model, (x, y)) for a model that is called as model(x, y)",
+        ) from None
     watch = _Watch()
     handles: list[RemovableHandle] = []
     buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()]

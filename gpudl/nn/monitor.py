@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ..autograd import Variable, no_grad
+from ..autograd import Variable, make, no_grad
 from ..autograd.state import state
 from ..dtypes import accumulator, is_inexact
 from ..errors import ArgumentError, ArgumentTypeError, missing
@@ -43,7 +43,7 @@ def _tensors(value: Any) -> Iterator[Any]:
 def _leaf(x: Any) -> Any:
     """A tensor of the same memory that asks for a gradient, if `x` is one that may."""
     if isinstance(x, Variable) and is_inexact(x.dtype):
-        return x.detach().requires_grad_()  # type: ignore[attr-defined]
+        return make(x.data).requires_grad_()
     return x
 
 
@@ -170,12 +170,7 @@ class Monitor:
             if not state.recording or any(x._node is not None for x in floats):
                 return None
             # The first layer has a gradient of its input too, so that it can be judged.
-            return tuple(
-                x.detach().requires_grad_()
-                if isinstance(x, Variable) and is_inexact(x.dtype)
-                else x
-                for x in args
-            )
+            return tuple(_leaf(x) for x in args)
 
         def after(module: Module, args: tuple[Any, ...], output: Any) -> None:
             with no_grad():

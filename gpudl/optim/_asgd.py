@@ -90,5 +90,5 @@ class ASGD(Optimizer):
                 maximize=bool(group["maximize"]),
             )
         for step, state in zip(advance(states), states, strict=True):
-            state["eta"] = lr / ((1 + lambd * lr * step) ** alpha)
+            state["eta"] = lr * (1 + lambd * lr * step) ** -alpha
             state["mu"] = 1 / max(1.0, step - float(group["t0"]))

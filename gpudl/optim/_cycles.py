@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..checks import function
+from ..checks import function, real
 from ..errors import ArgumentError
 from ..shapes import as_int
 from ._optimizer import Group, Optimizer, number
@@ -199,7 +199,7 @@ class CyclicLR(LRScheduler):
         height = x / ratio if x <= ratio else (x - 1) / (ratio - 1)
         if self.scale_fn is not None:
             at = cycle if self.scale_mode == "cycle" else self.last_epoch
-            return height * float(self.scale_fn(at))
+            return height * real("CyclicLR", "the result of scale_fn", self.scale_fn(at))
         if self.mode == "triangular2":
             return height / 2.0 ** (cycle - 1)
         return height * float(self.gamma**self.last_epoch) if self.mode == "exp_range" else height

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..checks import items
+from ..checks import items, real
 from ..errors import ArgumentError, ArgumentTypeError, StateDictError, undefined
 from ..shapes import as_int
 from ._optimizer import Group, Optimizer, number
@@ -56,6 +56,8 @@ class LRScheduler:
             raise ArgumentTypeError(op, f"an optimizer, not {type(optimizer).__name__}")
         self.optimizer = optimizer
         self.last_epoch = as_int(op, "last_epoch", last_epoch)
+        if self.last_epoch < -1:
+            raise ArgumentError(op, f"last_epoch is {last_epoch}", remedy="-1 to begin")
         for group in optimizer.param_groups:
             if last_epoch >= 0 and "initial_lr" not in group:
                 raise StateDictError(
@@ -142,7 +144,9 @@ class LambdaLR(LRScheduler):
 
     def rate(self, base: float, group: int) -> float:
         # A function sets the rate from the first one: earlier schedules in a chain do not count.
-        return self.base_lrs[group] * float(self.lr_lambdas[group](self.last_epoch))
+        return self.base_lrs[group] * real(
+            "LambdaLR", "the result of lr_lambda", self.lr_lambdas[group](self.last_epoch)
+        )
 
 
 class MultiplicativeLR(LRScheduler):
@@ -177,7 +181,8 @@ class MultiplicativeLR(LRScheduler):
         before = self.products
         if step > 0:
             self.products = [
-                p * float(f(step)) for p, f in zip(before, self.lr_lambdas, strict=True)
+                p * real("MultiplicativeLR", "the result of lr_lambda", f(step))
+                for p, f in zip(before, self.lr_lambdas, strict=True)
             ]
         super().move(step)
 

@@ -73,6 +73,10 @@ def _for_all(average: Average) -> AverageAll:
         with no_grad():
             for mean, x in zip(averaged, current, strict=True):
                 fresh = average(mean, x, num_averaged)
+                if not isinstance(fresh, Tensor):
+                    raise ArgumentTypeError(
+                        "update_parameters", f"avg_fn gave {fresh!r:.60}", remedy="a tensor"
+                    )
                 # Counts, such as num_batches_tracked, are rounded down, as PyTorch does.
                 overwrite("update_parameters", mean, fresh.astype(mean.dtype, copy=False))
 
@@ -113,10 +117,8 @@ class AveragedModel(Module):
     >>> model = gd.nn.Linear(2, 1, bias=False)
     >>> swa = gd.optim.swa_utils.AveragedModel(model)
     >>> for value in (1.0, 2.0):
-    ...     gd.nn.init.constant_(model.weight, value)
+    ...     _ = gd.nn.init.constant_(model.weight, value)
     ...     swa.update_parameters(model)
-    Parameter(...)
-    Parameter(...)
     >>> swa(gd.ones((1, 2))).item()
     3.0
     """
@@ -200,6 +202,8 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """
     if not isinstance(model, Module):
         raise ArgumentTypeError("update_bn", f"model is a module, not {type(model).__name__}")
+    if not isinstance(loader, Iterable):
+        raise ArgumentTypeError("update_bn", f"loader is {loader!r:.60}", remedy="batches")
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
     if not norms:
         return

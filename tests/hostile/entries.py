@@ -18,6 +18,8 @@ import gpudl as gd
 from gpudl import nn
 from gpudl.nn import functional as F
 
+from . import training
+
 
 class Entry(NamedTuple):
     """A public callable under a name, and a maker of arguments it takes."""
@@ -207,6 +209,14 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     ),
     "testing.assert_close": lambda: call(t(3), t(3)),
     "metrics.confusion_matrix": lambda: call(ints(6), ints(6), 3),
+    "metrics.top_k_accuracy": lambda: call(t(6, 4), ints(6), k=2),
+    "metrics.roc_auc": lambda: call(t(6), ints(6, high=2)),
+    "metrics.perplexity": lambda: call(t(6, 4), ints(6)),
+    "metrics.psnr": lambda: call(t(3, 4), t(3, 4) * 0.5),
+    "metrics.frechet_distance": lambda: call(t(6, 3), t(5, 3)),
+    "swa_utils.update_bn": lambda: call([t(4, 3)], nn.Sequential(nn.BatchNorm1d(3))),
+    **{f"swa_utils.get_ema_{n}avg_fn": lambda: call(0.9) for n in ("", "multi_")},
+    "utils.clip_grads_with_norm_": lambda: call([nn.Parameter(t(3))], 0.5, t(3).sum()),
     "init.calculate_gain": lambda: call("relu"),
     "init.dirac_": lambda: call(t(3, 3, 2)),
     "init.sparse_": lambda: call(t(3, 4), 0.5),
@@ -470,18 +480,6 @@ def _layer(name: str) -> Callable[..., Any]:
     return run
 
 
-def _optimizer(name: str) -> Callable[..., Any]:
-    cls = getattr(gd.optim, name)
-
-    def run(params: Any, **kwargs: Any) -> Any:
-        made = cls(params, **kwargs)
-        made.step()
-        return made.state_dict()
-
-    run.__signature__ = inspect.signature(cls)  # type: ignore[attr-defined]
-    return run
-
-
 def entries() -> list[Entry]:
     """Everything public. A name without a valid call raises `KeyError`."""
     found = []
@@ -499,6 +497,7 @@ def entries() -> list[Entry]:
         "parametrizations": nn.utils.parametrizations,
         "autograd": gd.autograd,
         "metrics": gd.metrics,
+        "swa_utils": gd.optim.swa_utils,
         "testing": gd.testing,
     }
     for label, module in modules.items():
@@ -518,16 +517,8 @@ def entries() -> list[Entry]:
             found.append(
                 Entry(f"nn.{name}", _layer(name), lambda m=made, g=given: _with_input(m(), g()))
             )
-    for name in ("SGD", "Adam", "AdamW", "RMSprop"):
-        found.append(Entry(f"optim.{name}", _optimizer(name), lambda: call(_parameters(), lr=0.1)))
+    found += [Entry(*entry) for entry in training.entries()]
     return found
-
-
-def _parameters() -> list[Any]:
-    made = [nn.Parameter(t(3)), nn.Parameter(t(2, 2))]
-    for p in made:
-        p.grad = gd.ones(p.shape)
-    return made
 
 
 def _with_input(

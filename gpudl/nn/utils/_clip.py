@@ -10,7 +10,7 @@ from ..._namespace.creation import zeros
 from ..._namespace.manipulation import concat
 from ...autograd import Variable, no_grad
 from ...autograd.writes import overwrite
-from ...checks import items
+from ...checks import flag, items
 from ...dtypes import accumulator
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise as ew
@@ -29,14 +29,39 @@ def _tensors(op: str, name: str, given: Any) -> list[Any]:
     return [tensor(op, x, f"an entry of {name}") for x in items(op, name, given)]
 
 
-def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Any:
-    """The p-norm of all elements of `tensors` together, a 0-d tensor."""
-    p = number("get_total_norm", "norm_type", norm_type)
+def get_total_norm(
+    tensors: Iterable[Any],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """The p-norm of all elements of `tensors` together, a 0-d tensor. With `error_if_nonfinite`
+    raises `ArgumentError` if it is NaN or infinite.
+
+    >>> import gpudl as gd
+    >>> gd.nn.utils.get_total_norm([gd.tensor([3.0]), gd.tensor([4.0])]).item()
+    5.0
+    """
+    total = _total_norm(tensors, norm_type)
+    if flag("get_total_norm", "error_if_nonfinite", error_if_nonfinite):
+        _check_finite("get_total_norm", total)
+    return total
+
+
+def _check_finite(op: str, total: Any) -> None:
+    if not math.isfinite(total.item()):
+        raise ArgumentError(
+            op, f"the norm of the gradients is {total.item()}", remedy="a smaller step"
+        )
+
+
+def _total_norm(tensors: Iterable[Any], norm_type: float) -> Any:
+    p = number("norm", "norm_type", norm_type)
     if not p > 0:
-        raise ArgumentError("get_total_norm", f"norm_type is {p}", remedy="a positive number")
+        raise ArgumentError("norm", f"norm_type is {p}", remedy="a positive number")
     parts = []
     with no_grad():
-        for x in _tensors("get_total_norm", "tensors", tensors):
+        for x in _tensors("norm", "tensors", tensors):
             wide = ew.cast(x, dtype=accumulator(x.dtype)) if x.dtype != accumulator(x.dtype) else x
             axes = tuple(range(wide.ndim))
             if p == math.inf:
@@ -74,21 +99,42 @@ def clip_grad_norm_(
     10.0
     """
     grads = _gradients("clip_grad_norm_", parameters)
-    total = get_total_norm(grads, norm_type)
-    if error_if_nonfinite and not math.isfinite(total.item()):
-        raise ArgumentError(
-            "clip_grad_norm_",
-            f"the norm of the gradients is {total.item()}",
-            remedy="a smaller step",
-        )
+    total = _total_norm(grads, norm_type)
+    if flag("clip_grad_norm_", "error_if_nonfinite", error_if_nonfinite):
+        _check_finite("clip_grad_norm_", total)
+    _scale("clip_grad_norm_", grads, max_norm, total)
+    return total
+
+
+def clip_grads_with_norm_(
+    parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None
+) -> None:
+    """Scale the gradients as `clip_grad_norm_` does, by a `total_norm` that is known, a 0-d tensor.
+
+    >>> import gpudl as gd
+    >>> w = gd.nn.Parameter(gd.tensor([3.0, 4.0]))
+    >>> (w * w).sum().backward()
+    >>> norm = gd.nn.utils.get_total_norm([w.grad])
+    >>> gd.nn.utils.clip_grads_with_norm_(w, 5.0, norm)
+    >>> round(gd.nn.utils.get_total_norm([w.grad]).item(), 4)
+    5.0
+    """
+    op = "clip_grads_with_norm_"
+    grads = _gradients(op, parameters)
+    total = tensor(op, total_norm, "total_norm")
+    if total.ndim:
+        raise ShapeError(op, "total_norm is a 0-d tensor", total_norm=total)
+    _scale(op, grads, max_norm, total)
+
+
+def _scale(op: str, grads: list[Any], max_norm: float, total: Any) -> None:
+    """Multiply `grads` by max_norm / total where that is below 1."""
     with no_grad():
         factor = ew.minimum(
-            number("clip_grad_norm_", "max_norm", max_norm) / (total + 1e-6),
-            constant("clip", total, 1),
+            number(op, "max_norm", max_norm) / (total + 1e-6), constant(op, total, 1)
         )
         for grad in grads:
-            overwrite("clip_grad_norm_", grad, grad * ew.cast(factor, dtype=grad.dtype))
-    return total
+            overwrite(op, grad, grad * ew.cast(factor, dtype=grad.dtype))
 
 
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
