@@ -18,6 +18,11 @@ import gpudl as gd
 from gpudl import nn
 from gpudl.nn import functional as F
 
+from .layer_calls import FUNCTIONS as LAYER_FUNCTIONS
+from .layer_calls import IMAGES as _IMAGES
+from .layer_calls import LAYERS as MORE_LAYERS
+from .values import call, ints, square, t
+
 
 class Entry(NamedTuple):
     """A public callable under a name, and a maker of arguments it takes."""
@@ -25,19 +30,6 @@ class Entry(NamedTuple):
     name: str
     function: Callable[..., Any]
     arguments: Callable[[], tuple[list[Any], dict[str, Any]]]
-
-
-def t(*shape: int) -> Any:
-    n = int(np.prod(shape))
-    return gd.asarray((np.arange(n, dtype=np.float32).reshape(shape) % 7 + 1) / 8)
-
-
-def ints(*shape: int, high: int = 3) -> Any:
-    return gd.asarray(np.arange(int(np.prod(shape))).reshape(shape) % high)
-
-
-def square(n: int = 3) -> Any:
-    return gd.asarray(np.eye(n, dtype=np.float32) * 3 + 0.25)
 
 
 def folder() -> Path:
@@ -50,10 +42,6 @@ def saved() -> Path:
     if not path.exists():
         gd.save({"a": t(2, 3)}, path)
     return path
-
-
-def call(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
-    return list(args), kwargs
 
 
 BY_NAME: dict[str, Callable[[], Any]] = {
@@ -232,6 +220,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "F.pad": lambda: call(t(3, 4), (1, 1)),
     "F.prelu": lambda: call(t(3, 4), t(1)),
     "F.glu": lambda: call(t(3, 4)),
+    **LAYER_FUNCTIONS,
 }
 
 
@@ -322,10 +311,10 @@ SPECIAL = (
     "__format__",
 )
 
-_IMAGES = {1: (2, 4, 9), 2: (2, 4, 6, 5), 3: (2, 4, 5, 4, 4)}
 LAYERS: dict[
     str, tuple[Callable[[], tuple[list[Any], dict[str, Any]]], Callable[[], list[Any]]]
 ] = {
+    **MORE_LAYERS,
     **{
         f"{kind}{d}d": (
             (
@@ -382,7 +371,7 @@ LAYERS: dict[
         )
     },
 }
-CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "Parameter"}
+CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter"}
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:
