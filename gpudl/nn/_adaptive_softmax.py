@@ -19,7 +19,7 @@ from ._container import ModuleList, Sequential
 from ._layer import positive
 from ._linear import Linear
 from ._module import Module
-from .functional._check import as_ints, number, placed, tensor
+from .functional._check import as_ints, number, on_host, placed, tensor
 
 
 class AdaptiveOutput(NamedTuple):
@@ -101,7 +101,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         if not t.ndim:
             x, t = reshape(x, shape=(1, *x.shape)), reshape(t, shape=(1,))
         N = t.shape[0]
-        labels = cast(t, int64).numpy()
+        labels = on_host(cast(t, int64))
         if N and (labels.min() < 0 or labels.max() >= self.n_classes):
             raise IndexRangeError(op, f"a target outside 0 .. {self.n_classes - 1}", target=target_)
         entry = labels.copy()

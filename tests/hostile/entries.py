@@ -19,6 +19,10 @@ from gpudl import nn
 from gpudl.nn import functional as F
 
 from . import training
+from .layer_calls import FUNCTIONS as LAYER_FUNCTIONS
+from .layer_calls import IMAGES as _IMAGES
+from .layer_calls import LAYERS as MORE_LAYERS
+from .values import call, ints, square, t
 
 
 class Entry(NamedTuple):
@@ -27,19 +31,6 @@ class Entry(NamedTuple):
     name: str
     function: Callable[..., Any]
     arguments: Callable[[], tuple[list[Any], dict[str, Any]]]
-
-
-def t(*shape: int) -> Any:
-    n = int(np.prod(shape))
-    return gd.asarray((np.arange(n, dtype=np.float32).reshape(shape) % 7 + 1) / 8)
-
-
-def ints(*shape: int, high: int = 3) -> Any:
-    return gd.asarray(np.arange(int(np.prod(shape))).reshape(shape) % high)
-
-
-def square(n: int = 3) -> Any:
-    return gd.asarray(np.eye(n, dtype=np.float32) * 3 + 0.25)
 
 
 def folder() -> Path:
@@ -52,10 +43,6 @@ def saved() -> Path:
     if not path.exists():
         gd.save({"a": t(2, 3)}, path)
     return path
-
-
-def call(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
-    return list(args), kwargs
 
 
 BY_NAME: dict[str, Callable[[], Any]] = {
@@ -269,6 +256,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "F.pad": lambda: call(t(3, 4), (1, 1)),
     "F.prelu": lambda: call(t(3, 4), t(1)),
     "F.glu": lambda: call(t(3, 4)),
+    **LAYER_FUNCTIONS,
 }
 
 
@@ -359,10 +347,10 @@ SPECIAL = (
     "__format__",
 )
 
-_IMAGES = {1: (2, 4, 9), 2: (2, 4, 6, 5), 3: (2, 4, 5, 4, 4)}
 LAYERS: dict[
     str, tuple[Callable[[], tuple[list[Any], dict[str, Any]]], Callable[[], list[Any]]]
 ] = {
+    **MORE_LAYERS,
     **{
         f"{kind}{d}d": (
             (
@@ -437,7 +425,7 @@ LAYERS: dict[
         )
     },
 }
-CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "Parameter"}
+CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter"}
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:

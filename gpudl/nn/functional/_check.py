@@ -71,6 +71,12 @@ def placed(array: Any, like: Any) -> Any:
     return make(devices.of(like.data).from_host(np.asarray(array), copy=False))
 
 
+def on_host(x: Any) -> np.ndarray[Any, Any]:
+    """The values of a tensor of any device, as NumPy's."""
+    array: np.ndarray[Any, Any] = devices.of(x.data).to_host(x.data)
+    return array
+
+
 def axis(op: str, dim: Any, x: Any) -> int:
     """`dim` of PyTorch counted from 0; a 0-d tensor has an axis 0 for this purpose."""
     return shapes.normalize_axis(op, dim, max(x.ndim, 1))

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ... import shapes
-from ..._namespace.convert import cast
+from ..._namespace.convert import cast, host_array
+from ...autograd import Variable
 from ...dtypes import float32
 from ...errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
 from ...ops import elementwise as ew
 from ...ops.shape import gather_axis, pad, reshape
-from ._check import bad_reduction, constant, placed, real_float, tensor
+from ._check import bad_reduction, constant, on_host, placed, real_float, tensor
 
 # The logarithm of nothing. A finite one, since -inf - -inf in a gradient would be NaN.
 _NEVER = -1e30
@@ -79,7 +80,7 @@ def ctc_loss(
 # ----- what is given -----
 def _host(op: str, name: str, value: Any) -> Array:
     """Integers given as a tensor, a sequence or a number, on the host."""
-    array = tensor(op, value, name).numpy() if hasattr(value, "numpy") else np.asarray(value)
+    array = on_host(value) if isinstance(value, Variable) else host_array(op, value)
     if not array.size:
         return array.astype(np.int64)
     if array.dtype.kind not in "iu":

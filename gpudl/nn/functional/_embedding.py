@@ -22,7 +22,7 @@ from ...ops import elementwise as ew
 from ...ops.index import HOLE, index_add, take_items
 from ...ops.reduce import argmax
 from ...ops.shape import expand, gather_axis, reshape
-from ._check import constant, number, placed, same_dtype, tensor
+from ._check import constant, number, on_host, placed, same_dtype, tensor
 from ._linear import vector_norm
 
 _RENORM_EPS = 1e-7  # PyTorch's, added to the norm that divides
@@ -57,7 +57,7 @@ def renorm(op: str, weight: Any, index: Any, max_norm: float, norm_type: float) 
         raise ArgumentError(op, f"max_norm is {max_norm}", remedy="at least 0")
     order = number(op, "norm_type", norm_type)
     with no_grad():
-        chosen = np.unique(index.numpy())
+        chosen = np.unique(on_host(index))
         if not chosen.size:
             return
         rows = weight[placed(chosen, weight)]
@@ -69,7 +69,7 @@ def renorm(op: str, weight: Any, index: Any, max_norm: float, norm_type: float) 
 def _by_frequency(rows: Any, index: Any, size: int) -> Any:
     """Let the gradient of each row pass divided by how often its index occurs."""
     if rows.requires_grad and index.data.size:
-        flat = index.numpy()
+        flat = on_host(index)
         counts = np.bincount(flat.reshape(-1), minlength=size)[flat]
         share = placed((1 / counts).astype(rows.dtype)[..., None], rows)
         rows.register_hook(lambda g: g * share)
@@ -162,7 +162,7 @@ def embedding_bag(
         rows = _by_frequency(rows, index, w.shape[0])
     if scales is not None:
         rows = rows * reshape(scales, shape=(index.shape[0], 1))
-    host = index.numpy()
+    host = on_host(index)
     counted = np.ones(len(host), bool) if pad is None else host != pad
     bags = np.searchsorted(starts, np.arange(len(host)), side="right") - 1
     if mode == "max":
@@ -184,7 +184,7 @@ def _starts(op: str, index: Any, offsets: Any, include_last: bool) -> Array:
     given = tensor(op, offsets, "offsets")
     if kind(given.data.dtype) != 1 or given.ndim != 1:
         raise ArgumentTypeError(op, "offsets are integers (B,)", offsets=given)
-    starts = given.numpy().astype(np.int64)
+    starts = on_host(given).astype(np.int64)
     M = index.shape[0]
     if include_last:
         if not len(starts):

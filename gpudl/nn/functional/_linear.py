@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import shapes
+from ... import devices, shapes
 from ..._namespace.manipulation import broadcast_arrays
-from ...dtypes import kind
+from ...dtypes import int64, kind
 from ...errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -155,7 +155,8 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     N, D = x.shape
     order = number(op, "p", p)
     shapes.count(op, (N, N, max(D, 1)), 8)
-    first, second = np.triu_indices(N, 1)
+    with devices.allocating(op, (N, N), int64):
+        first, second = np.triu_indices(N, 1)
     pairs = [take_items(x, placed(side, x), key=(HOLE,)) for side in (first, second)]
     d = pairs[0] - pairs[1]
     # Nothing has no largest element, and norm 0.

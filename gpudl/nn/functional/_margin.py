@@ -155,7 +155,11 @@ def triplet_margin_with_distance_loss(
         if distance_function is None
         else function(op, "distance_function", distance_function)
     )
-    near, far = distance(a, q), distance(a, n)
+
+    def measured(x: Any, y: Any) -> Any:
+        return tensor(op, distance(x, y), "the distance")
+
+    near, far = measured(a, q), measured(a, n)
     if swap:
-        far = ew.minimum(far, distance(q, n))
+        far = ew.minimum(far, measured(q, n))
     return reduced(op, clamp_min(op, near - far + width, 0), reduction)

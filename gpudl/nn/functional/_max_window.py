@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ... import shapes
+from ... import devices, shapes
 from ..._namespace.convert import cast
 from ...autograd import no_grad
-from ...dtypes import float32
+from ...dtypes import float32, int64
 from ...errors import ArgumentError, ShapeError
 from ...ops import pooling as ops
 from ...ops.index import HOLE, take_items
 from ...ops.reduce import argmax
 from ...ops.shape import broadcast_to, expand, gather_axis, reshape
 from ...random import uniform
-from ._check import batched, ints, number, placed, real_float, tensor, unbatched
+from ._check import batched, ints, number, on_host, placed, real_float, tensor, unbatched
 from ._pool import output_sizes
 
 Array = np.ndarray[Any, Any]
@@ -68,9 +68,10 @@ def _adaptive_max_pool(rank: int, input: Any, output_size: Any, return_indices: 
         )  # fmt: skip
         y = unbatched(y, added)
         return (y, unbatched(index, added)) if return_indices else y
-    places = [_intervals(n, size) for n, size in zip(spatial, sizes, strict=True)]
-    shapes.count(op, (*x.shape[:2], *(p.size for p in places)), 8)
-    flat = _crossed(places, spatial).reshape(math.prod(sizes), -1)
+    with devices.allocating(op, sizes, int64):
+        places = [_intervals(n, size) for n, size in zip(spatial, sizes, strict=True)]
+        shapes.count(op, (*x.shape[:2], *(p.size for p in places)), 8)
+        flat = _crossed(places, spatial).reshape(math.prod(sizes), -1)
     with no_grad():
         table = placed(flat, x)
         rows = reshape(x, shape=(*x.shape[:2], math.prod(spatial)))
@@ -147,12 +148,13 @@ def _fractional_max_pool(
         )  # fmt: skip
     shapes.count(op, (*x.shape[:2], *sizes, *kernel), 8)
     drawn = _samples(op, x, rank, samples)
-    places = []
-    # PyTorch takes the samples of planes from the last axis on, those of volumes from the first.
-    for axis, (n, o, k) in enumerate(zip(spatial, sizes, kernel, strict=True)):
-        chosen = drawn[..., rank - 1 - axis if rank == 2 else axis]
-        places.append(_starts(n, o, k, chosen)[..., None] + np.arange(k))
-    flat = _crossed(places, spatial).reshape(*x.shape[:2], math.prod(sizes), math.prod(kernel))
+    with devices.allocating(op, (*x.shape[:2], *sizes, *kernel), int64):
+        places = []
+        # PyTorch's samples of planes start with the last axis, those of volumes with the first.
+        for axis, (n, o, k) in enumerate(zip(spatial, sizes, kernel, strict=True)):
+            chosen = drawn[..., rank - 1 - axis if rank == 2 else axis]
+            places.append(_starts(n, o, k, chosen)[..., None] + np.arange(k))
+        flat = _crossed(places, spatial).reshape(*x.shape[:2], math.prod(sizes), math.prod(kernel))
     with no_grad():
         table = placed(flat, x)
         rows = reshape(x, shape=(*x.shape[:2], math.prod(spatial)))
@@ -175,7 +177,7 @@ def _samples(op: str, x: Any, rank: int, samples: Any) -> Array:
         if drawn.data.size and not bool(((drawn >= 0) & (drawn < 1)).all()):
             raise ArgumentError(op, "_random_samples outside [0, 1)", _random_samples=drawn)
     wide = x.dtype if x.dtype.itemsize >= 4 else float32
-    return np.asarray(cast(drawn, wide).numpy())
+    return on_host(cast(drawn, wide))
 
 
 def fractional_max_pool2d(

@@ -19,6 +19,7 @@ from ._check import (
     common,
     constant,
     number,
+    on_host,
     placed,
     real_float,
     reduced,
@@ -112,7 +113,7 @@ def multilabel_margin_loss(
     same_shape(op, input=input, target=t)
     N, C = x.shape
     shapes.count(op, (N, C, C), 8)
-    labels = reshape(t, shape=(N, C)).numpy()
+    labels = on_host(reshape(t, shape=(N, C)))
     if labels.size and not (labels.min() >= -1 and labels.max() < C):
         raise IndexRangeError(op, f"a label outside -1 .. {C - 1}", target=t)
     counted = np.cumprod(labels >= 0, axis=1).astype(bool)
