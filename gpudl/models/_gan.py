@@ -7,6 +7,7 @@ from .._namespace.activation import one_hot
 from .._namespace.manipulation import broadcast_to, concat
 from ..errors import ArgumentError
 from ..nn import functional as F
+from ..nn.utils.parametrizations import spectral_norm
 from ..shapes import as_int
 from ..tensor import Tensor
 
@@ -70,8 +71,6 @@ class Critic(nn.Module):
         self.conv2 = nn.Conv2d(width, 2 * width, 4, 2, padding=1)
         self.score = nn.Linear(2 * width * 49, 1)
         if spectral:
-            from ..nn.utils.parametrizations import spectral_norm
-
             for layer in (self.conv1, self.conv2, self.score):
                 spectral_norm(layer)
 

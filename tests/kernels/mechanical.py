@@ -3,12 +3,20 @@ shifted by one."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from mutation import Mutant
+from mutation import Mutant, finding
 
+from gpudl import kernels
+from gpudl.errors import CompileError
 from gpudl.runtime import KernelSpec
+
+# source -> how many faults were planted in it, and why those that no case finds are not found
+RECORD = Path(__file__).parent / "mechanical_survivors.json"
 
 _WAITS = (
     r"(?:__syncthreads\w*|__syncwarp|__threadfence\w*|grid_sync|named_barrier_sync|cp_async_wait<\w+>|"
@@ -19,9 +27,11 @@ _BOUND = re.compile(r" (<=|>=|<|>) ")
 _FLIPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _INDEX = re.compile(r"(?<=[\w\])])\[([^\[\]]+)\]")
 _DECLARATION = re.compile(
-    r"^\s*(?:__shared__|(?:const\s+)?[\w:<>]+\s+\w+\[[^\]]*\](?:\[[^\]]*\])*\s*[;={])"
+    r"^\s*(?:__shared__|(?!return\b)(?:const\s+)?[\w:<>]+\s+\w+\[[^\]]*\](?:\[[^\]]*\])*\s*[;={,])"
 )
-_GLOBAL = re.compile(r"__global__[^;{]*?\b(\w+)\s*\([^;{]*\)\s*\{")
+_GLOBAL = re.compile(
+    r"__global__(?:[^;{(]*?__launch_bounds__\([^)]*\))?[^;{(]*?\b(\w+)\s*\([^;{]*\)\s*\{"
+)
 
 
 def code_only(text: str) -> str:
@@ -77,3 +87,32 @@ def mutants(text: str, specs: list[KernelSpec]) -> Iterator[tuple[list[KernelSpe
         nth = seen[base] = seen.get(base, -1) + 1
         # The patch is the whole text up to the fault, so that it fits in one place only.
         yield of, Mutant(of[0].name, kind, text[:end], text[:begin] + new), f"{base} #{nth}"
+
+
+def sources() -> dict[str, list[KernelSpec]]:
+    """Each source with the specs whose kernels are in it."""
+    found: dict[str, list[KernelSpec]] = {}
+    for spec in kernels.specs():
+        found.setdefault(spec.source, []).append(spec)
+    return found
+
+
+def record() -> dict[str, Any]:
+    """What is known of the sources that were gone through."""
+    known: dict[str, Any] = json.loads(RECORD.read_text())
+    return known
+
+
+def survives(of: list[KernelSpec], mutant: Mutant) -> bool:
+    """Whether neither the compiler nor a case of the specs finds the fault."""
+    try:
+        return all(finding(spec, mutant) is None for spec in of)
+    except (CompileError, AssertionError):  # refused, or compiled with a warning
+        return False
+
+
+def go_through(source: str) -> Iterator[tuple[str, bool]]:
+    """Plant every fault in a source, one at a time: its name, and whether it survives."""
+    of = sources()[source]
+    for specs, mutant, name in mutants(of[0].path.read_text(), of):
+        yield name, survives(specs, mutant)
