@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .._namespace.creation import zeros
-from .._namespace.manipulation import concat
-from ..autograd import Variable, no_grad
-from ..autograd.writes import overwrite
-from ..checks import items
-from ..dtypes import accumulator
-from ..errors import ArgumentError, ShapeError
-from ..ops import elementwise as ew
-from ..ops.reduce import max_, sum_
-from ..ops.shape import reshape
-from .functional._check import constant, number, tensor
+from ..._namespace.creation import zeros
+from ..._namespace.manipulation import concat
+from ...autograd import Variable, no_grad
+from ...autograd.writes import overwrite
+from ...checks import items
+from ...dtypes import accumulator
+from ...errors import ArgumentError, ShapeError
+from ...ops import elementwise as ew
+from ...ops.reduce import max_, sum_
+from ...ops.shape import reshape
+from ..functional._check import constant, number, tensor
 
 
 def _gradients(op: str, parameters: Any) -> list[Any]:
