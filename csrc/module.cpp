@@ -10,6 +10,7 @@ void bind_layout(pybind11::module_& m);
 void bind_conv(pybind11::module_& m);
 void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
+void bind_recurrent(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_attention(pybind11::module_& m);
@@ -26,6 +27,7 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_conv(m);
     gpudl::bind_pooling(m);
     gpudl::bind_norm(m);
+    gpudl::bind_recurrent(m);
     gpudl::bind_softmax(m);
     gpudl::bind_elementwise(m);
     gpudl::bind_attention(m);

@@ -131,6 +131,14 @@ from ._rectifier import ReLU6 as ReLU6
 from ._rectifier import RReLU as RReLU
 from ._rectifier import Softshrink as Softshrink
 from ._rectifier import Threshold as Threshold
+from ._recurrent import GRU as GRU
+from ._recurrent import LSTM as LSTM
+from ._recurrent import RNN as RNN
+from ._recurrent import RNNBase as RNNBase
+from ._recurrent_cell import GRUCell as GRUCell
+from ._recurrent_cell import LSTMCell as LSTMCell
+from ._recurrent_cell import RNNCell as RNNCell
+from ._recurrent_cell import RNNCellBase as RNNCellBase
 from ._resize import ChannelShuffle as ChannelShuffle
 from ._resize import Fold as Fold
 from ._resize import PixelShuffle as PixelShuffle

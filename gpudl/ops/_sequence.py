@@ -8,7 +8,7 @@ beginning in reverse.
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from .. import shapes
@@ -82,7 +82,7 @@ def check_states(
             h0=h0,
             weight=w,
         )
-    falls = all(a >= b >= 0 for a, b in zip(batch_sizes, batch_sizes[1:], strict=False))
+    falls = all(a >= b >= 0 for a, b in pairwise(batch_sizes))
     if not batch_sizes or not falls or sum(batch_sizes) != x.shape[0]:
         raise ShapeError(
             op,

@@ -33,7 +33,7 @@ from ._sequence import (
 from .activation import sigmoid_ref
 from .create import zeros_like
 from .elementwise import square, where, widen
-from .matmul import matmul, swap
+from .matmul import matmul
 from .shape import join
 
 

@@ -1,7 +1,9 @@
-"""Helpers over parameters: clipping gradients, parameters as one vector, parametrizations."""
+"""Helpers: clipping gradients, parameters as one vector, parametrizations, sequences of different
+lengths."""
 
 from . import parametrizations as parametrizations
 from . import parametrize as parametrize
+from . import rnn as rnn
 from ._clip import clip_grad_norm_ as clip_grad_norm_
 from ._clip import clip_grad_value_ as clip_grad_value_
 from ._clip import clip_grads_with_norm_ as clip_grads_with_norm_
