@@ -162,6 +162,10 @@ attention: Row = row(
     broadcasts=True,
     kernel="attention",
     flops=lambda q, k, v, *mask, **_: (
-        2 * math.prod(_batch(q, k, v, *mask)) * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+        2
+        * math.prod(_batch(q, k, v, *mask))
+        * q.shape[-2]
+        * k.shape[-2]
+        * (q.shape[-1] + v.shape[-1])
     ),
 )
