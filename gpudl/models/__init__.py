@@ -5,6 +5,8 @@ from ._autoencoder import Autoencoder as Autoencoder
 from ._autoencoder import ConvAutoencoder as ConvAutoencoder
 from ._autoencoder import Elbo as Elbo
 from ._autoencoder import sparsity as sparsity
+from ._charlm import RecurrentLM as RecurrentLM
+from ._charlm import SequenceClassifier as SequenceClassifier
 from ._cnn import CNN as CNN
 from ._gan import Critic as Critic
 from ._gan import Generator as Generator

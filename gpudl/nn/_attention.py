@@ -19,14 +19,15 @@ class MultiheadAttention(Module):
     (S, N, vdim) give the result (L, N, embed_dim) and the weights (N, L, S).
 
     With `batch_first` the first two axes change places; without a batch there is no N. Of
-    `need_weights=False` the weights are None and memory and time are saved; `average_attn_weights=False`
-    gives them per head (N, H, L, S). `key_padding_mask` (N, S) and `attn_mask` (L, S) or (N * H, L, S)
-    are True where a key is hidden, or numbers added to the scores; `is_causal` says that `attn_mask` is
-    the causal one. A query whose keys are all hidden gets weights of zero (PyTorch: NaN).
+    `need_weights=False` the weights are None and memory and time are saved;
+    `average_attn_weights=False` gives them per head (N, H, L, S). `key_padding_mask` (N, S) and
+    `attn_mask` (L, S) or (N * H, L, S) are True where a key is hidden, or numbers added to the
+    scores; `is_causal` says that `attn_mask` is the causal one. A query whose keys are all hidden
+    gets weights of zero (PyTorch: NaN).
 
-    `add_bias_kv` appends a learned key and value, `add_zero_attn` ones of zeros. Raises `ShapeError` for
-    inputs and masks that do not fit, `ArgumentError` unless `num_heads` divides `embed_dim`. Source:
-    Vaswani et al., NeurIPS 2017.
+    `add_bias_kv` appends a learned key and value, `add_zero_attn` ones of zeros. Raises
+    `ShapeError` for inputs and masks that do not fit, `ArgumentError` unless `num_heads` divides
+    `embed_dim`. Source: Vaswani et al., NeurIPS 2017.
 
     >>> import gpudl as gd
     >>> attention = gd.nn.MultiheadAttention(8, 2, batch_first=True)
@@ -80,7 +81,9 @@ class MultiheadAttention(Module):
         self.register_parameter(
             "in_proj_weight", parameter((3 * E, E), dtype, device) if packed else None
         )
-        self.register_parameter("in_proj_bias", parameter((3 * E,), dtype, device) if bias else None)
+        self.register_parameter(
+            "in_proj_bias", parameter((3 * E,), dtype, device) if bias else None
+        )
         for name in ("bias_k", "bias_v"):
             made = parameter((1, 1, E), dtype, device) if add_bias_kv else None
             self.register_parameter(name, made)

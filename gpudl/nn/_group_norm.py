@@ -116,9 +116,9 @@ class _InstanceNorm(Norm):
 class InstanceNorm1d(_InstanceNorm):
     """Normalizes each channel of each sample of (N, C, L) or (C, L).
 
-    With `affine` a `weight` and a `bias`, both (C,), follow. With `track_running_stats` training moves
-    `running_mean` and `running_var` by `momentum`, and evaluation normalizes by them. Source: Ulyanov,
-    Vedaldi, Lempitsky, 2016.
+    With `affine` a `weight` and a `bias`, both (C,), follow. With `track_running_stats` training
+    moves `running_mean` and `running_var` by `momentum`, and evaluation normalizes by them.
+    Source: Ulyanov, Vedaldi, Lempitsky, 2016.
 
     >>> import gpudl as gd
     >>> gd.nn.InstanceNorm1d(3)(gd.random.normal((2, 3, 8))).shape
@@ -152,11 +152,11 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 class RMSNorm(Module):
-    """Divides by the root mean square over the last axes, whose extents are `normalized_shape`, then
-    scales by `weight`.
+    """Divides by the root mean square over the last axes, whose extents are `normalized_shape`,
+    then scales by `weight`.
 
-    `eps` is added under the root; None takes the machine epsilon of float32 (of float64 for float64).
-    Source: Zhang, Sennrich, NeurIPS 2019.
+    `eps` is added under the root; None takes the machine epsilon of float32 (of float64 for
+    float64). Source: Zhang, Sennrich, NeurIPS 2019.
 
     >>> import gpudl as gd
     >>> gd.nn.RMSNorm(4, eps=0.0)(gd.tensor([[3.0, -3.0, 3.0, 3.0]])).tolist()
@@ -199,9 +199,7 @@ class RMSNorm(Module):
 
 
 class _ResponseNorm(Module):
-    def __init__(
-        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-    ) -> None:
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         self.size = positive(type(self).__name__, "size", size)
         self.alpha, self.beta, self.k = alpha, beta, k

@@ -17,7 +17,8 @@ from .functional._check import as_ints, tensor
 
 
 class Norm(Module):
-    """What batch and instance normalization own: weight, bias and running statistics per channel."""
+    """What batch and instance normalization own: weight, bias and running statistics per
+    channel."""
 
     ranks: tuple[int, ...]
     weight: Parameter | None

@@ -30,10 +30,9 @@ Activation = str | Callable[[Any], Any]
 
 def _activation(op: str, given: Activation) -> Callable[[Any], Any]:
     if isinstance(given, str):
-        named = {"relu": F.relu, "gelu": F.gelu}
-        if given not in named:
+        if given not in ("relu", "gelu"):
             raise ArgumentError(op, f"activation={given!r}", remedy='"relu", "gelu" or a function')
-        return named[given]
+        return F.relu if given == "relu" else F.gelu
     made: Callable[[Any], Any] = function(op, "activation", given)
     return made
 
@@ -93,11 +92,12 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Self-attention and two linear maps, each with dropout, a residual sum and a layer norm: (S, N,
-    d_model), (N, S, d_model) with `batch_first`, or (S, d_model), to the same shape.
+    """Self-attention and two linear maps, each with dropout, a residual sum and a layer norm: (S,
+    N, d_model), (N, S, d_model) with `batch_first`, or (S, d_model), to the same shape.
 
     With `norm_first` each norm stands before its block, else after the sum. `activation` is "relu",
-    "gelu" or a function. Source: Vaswani et al., NeurIPS 2017; Xiong et al., ICML 2020 (`norm_first`).
+    "gelu" or a function. Source: Vaswani et al., NeurIPS 2017; Xiong et al., ICML 2020
+    (`norm_first`).
 
     >>> import gpudl as gd
     >>> layer = gd.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
@@ -249,7 +249,7 @@ class TransformerEncoder(Module):
         super().__init__()
         self.layers = _clones("TransformerEncoder", encoder_layer, num_layers)
         self.num_layers = len(self.layers)
-        self.norm = norm
+        self.norm = None if norm is None else function("TransformerEncoder", "norm", norm)
 
     def forward(
         self,
@@ -283,7 +283,7 @@ class TransformerDecoder(Module):
         super().__init__()
         self.layers = _clones("TransformerDecoder", decoder_layer, num_layers)
         self.num_layers = len(self.layers)
-        self.norm = norm
+        self.norm = None if norm is None else function("TransformerDecoder", "norm", norm)
 
     def forward(
         self,
@@ -315,8 +315,8 @@ class Transformer(Module):
     """Encoder and decoder: `src` (S, N, d_model) and `tgt` (T, N, d_model) give (T, N, d_model).
 
     With `batch_first` N comes first; both may come without N. `custom_encoder` and `custom_decoder`
-    take the place of the stacks. Matrices start uniform (Glorot). Raises `ShapeError` for inputs that
-    do not fit. Source: Vaswani et al., NeurIPS 2017.
+    take the place of the stacks. Matrices start uniform (Glorot). Raises `ShapeError` for inputs
+    that do not fit. Source: Vaswani et al., NeurIPS 2017.
 
     >>> import gpudl as gd
     >>> model = gd.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
@@ -356,7 +356,8 @@ class Transformer(Module):
         if custom_decoder is None:
             decoder_layer = TransformerDecoderLayer(*layer, *options)
             custom_decoder = TransformerDecoder(decoder_layer, num_decoder_layers, norm())
-        self.encoder, self.decoder = custom_encoder, custom_decoder
+        self.encoder = function("Transformer", "custom_encoder", custom_encoder)
+        self.decoder = function("Transformer", "custom_decoder", custom_decoder)
         for param in self.parameters():
             if param.ndim > 1:
                 init.xavier_uniform_(param)

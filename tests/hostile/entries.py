@@ -243,8 +243,21 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
         t(2, 3, 4), t(2, 5, 4), t(2, 5, 4), attn_mask=t(3, 5), dropout_p=0.1
     ),
     "F.multi_head_attention_forward": lambda: call(
-        t(3, 2, 4), t(5, 2, 4), t(5, 2, 4), 4, 2, t(12, 4), t(12), None, None, False, 0.0,
-        t(4, 4), t(4), attn_mask=t(3, 5), key_padding_mask=t(2, 5),
+        t(3, 2, 4),
+        t(5, 2, 4),
+        t(5, 2, 4),
+        4,
+        2,
+        t(12, 4),
+        t(12),
+        None,
+        None,
+        False,
+        0.0,
+        t(4, 4),
+        t(4),
+        attn_mask=t(3, 5),
+        key_padding_mask=t(2, 5),
     ),
     "F.linear": lambda: call(t(3, 4), t(2, 4), t(2)),
     "F.bilinear": lambda: call(t(3, 4), t(3, 2), t(5, 4, 2), t(5)),
@@ -385,15 +398,14 @@ LAYERS: dict[
     "RMSNorm": (lambda: call(4), lambda: [t(3, 4)]),
     "LocalResponseNorm": (lambda: call(2), lambda: [t(2, 4, 3)]),
     "CrossMapLRN2d": (lambda: call(3), lambda: [t(2, 4, 3, 2)]),
-    **{
-        f"InstanceNorm{d}d": (lambda: call(4), (lambda d=d: [t(*_IMAGES[d])])) for d in (1, 2, 3)
-    },
+    **{f"InstanceNorm{d}d": (lambda: call(4), (lambda d=d: [t(*_IMAGES[d])])) for d in (1, 2, 3)},
     "MultiheadAttention": (lambda: call(4, 2), lambda: [t(3, 2, 4)] * 3),
     "Transformer": (lambda: call(4, 2, 1, 1, 3), lambda: [t(3, 2, 4), t(5, 2, 4)]),
     "TransformerEncoderLayer": (lambda: call(4, 2, 3), lambda: [t(3, 2, 4)]),
     "TransformerDecoderLayer": (lambda: call(4, 2, 3), lambda: [t(3, 2, 4), t(5, 2, 4)]),
     "TransformerEncoder": (
-        lambda: call(nn.TransformerEncoderLayer(4, 2, 3), 2), lambda: [t(3, 2, 4)]
+        lambda: call(nn.TransformerEncoderLayer(4, 2, 3), 2),
+        lambda: [t(3, 2, 4)],
     ),
     "TransformerDecoder": (
         lambda: call(nn.TransformerDecoderLayer(4, 2, 3), 2),

@@ -1,8 +1,8 @@
 """Attention and the transformer against PyTorch: the same weights in, the same outputs and all
 gradients out, over configurations drawn by a seeded generator.
 
-A query whose keys are all masked is left out where PyTorch gives NaN: here it gives zeros, as both do
-in `scaled_dot_product_attention` (`test_rows_without_keys`).
+A query whose keys are all masked is left out where PyTorch gives NaN: here it gives zeros, as both
+do in `scaled_dot_product_attention` (`test_rows_without_keys`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def close(ours: Any, theirs: Any, dtype: str, scale: list[np.ndarray], what: str
 def compare(
     ours: list[Any], theirs: list[Any], leaves: list[tuple[str, Any, Any]], dtype: str
 ) -> None:
-    """Outputs, then the gradients of the leaves (name, ours, PyTorch's), of one random functional."""
+    """Outputs, then the gradients of the leaves (name, ours, PyTorch's), of one random
+    functional."""
     scale = [x.detach().numpy() for _, _, x in leaves]
     rng = np.random.default_rng(7)
     total, expected = 0, 0
@@ -61,9 +62,7 @@ def compare(
         got = None if x.grad is None else x.grad.numpy()
         want = np.zeros(z.shape) if z.grad is None else z.grad.numpy()
         got = np.zeros(z.shape) if got is None else got
-        assert_close(
-            got, want, tolerance=TOLERANCE[dtype], scale=grads, what=f"gradient of {name}"
-        )
+        assert_close(got, want, tolerance=TOLERANCE[dtype], scale=grads, what=f"gradient of {name}")
 
 
 def parameters(ours: Any, theirs: Any) -> list[tuple[str, Any, Any]]:
@@ -130,7 +129,9 @@ def test_scaled_dot_product_attention(c, dtype, count):
     if c["mask"] == "causal":
         ours["is_causal"] = theirs["is_causal"] = True
     elif c["mask"] is not None:
-        shape = [(L, S), (1, 1, S), (*batch, H, L, S), (*[1] * len(batch), H, 1, S)][c["mask_shape"]]
+        shape = [(L, S), (1, 1, S), (*batch, H, L, S), (*[1] * len(batch), H, 1, S)][
+            c["mask_shape"]
+        ]
         m = mask_of(rng, shape, c["mask"], dtype, hides=False)
         b, a = both(m, c["mask"] == "float")
         ours["attn_mask"], theirs["attn_mask"] = a, b
@@ -198,9 +199,10 @@ def test_multihead_attention(c, dtype, count):
         vdim = kdim
     if same == "query" or c["attn"] == "causal":
         S = L
-    options = {
-        k: c[k] for k in ("bias", "add_bias_kv", "add_zero_attn", "batch_first")
-    } | {"kdim": kdim, "vdim": vdim}
+    options = {k: c[k] for k in ("bias", "add_bias_kv", "add_zero_attn", "batch_first")} | {
+        "kdim": kdim,
+        "vdim": vdim,
+    }
     torch.manual_seed(0)
     theirs = torch.nn.MultiheadAttention(E, H, **options).to(getattr(torch, dtype))
     with torch.no_grad():
@@ -335,9 +337,7 @@ def test_transformer(o, masks, dtype, count):
             mask(f"{name}_key_padding_mask", mask_of(rng, (N, n), "bool", dtype, hides=True))
         mask("memory_mask", mask_of(rng, (T, S), "float", dtype, hides=True))
     leaves = [("src", src[1], src[0]), ("tgt", tgt[1], tgt[0]), *parameters(ours, theirs)]
-    compare(
-        [ours(src[1], tgt[1], **calls[1])], [theirs(src[0], tgt[0], **calls[0])], leaves, dtype
-    )
+    compare([ours(src[1], tgt[1], **calls[1])], [theirs(src[0], tgt[0], **calls[0])], leaves, dtype)
     count("transformers against PyTorch: configurations", 1, 1)
 
 

@@ -70,9 +70,7 @@ def pair_of(layer: str, way: str, kwargs: Any, dtype: str) -> tuple[Any, Any, np
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    ("layer", "way", "kwargs"), WAYS, ids=lambda v: str(v).replace(" ", "")
-)
+@pytest.mark.parametrize(("layer", "way", "kwargs"), WAYS, ids=lambda v: str(v).replace(" ", ""))
 def test_outputs_gradients_and_buffers(layer, way, kwargs, dtype, count):
     ours, theirs, x = pair_of(layer, way, kwargs, dtype)
     tolerance = TOLERANCE[dtype]
@@ -129,9 +127,11 @@ def test_it_starts_from_the_same_orthogonal_matrix(layer, orthogonal_map):
         library.nn.utils.parametrizations.orthogonal(module, orthogonal_map=orthogonal_map)
     assert_close(ours.weight, theirs.weight.detach().numpy(), tolerance=1e-10)
     start = torch.linalg.qr(torch.randn(args[1], args[1], dtype=torch.float64))[0]
-    start = start[:, : args[0]] if args[0] <= args[1] else torch.linalg.qr(
-        torch.randn(args[0], args[0], dtype=torch.float64)
-    )[0][: args[1]]
+    start = (
+        start[:, : args[0]]
+        if args[0] <= args[1]
+        else torch.linalg.qr(torch.randn(args[0], args[0], dtype=torch.float64))[0][: args[1]]
+    )
     ours.weight, theirs.weight = gd.asarray(start.numpy()), start
     assert_close(ours.weight, start.numpy(), tolerance=1e-10)
     assert_close(theirs.weight.detach().numpy(), start.numpy(), tolerance=1e-10)

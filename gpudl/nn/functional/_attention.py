@@ -18,7 +18,8 @@ from ._dropout import dropout
 
 
 def additive(op: str, name: str, mask: Any, like: Any, *, hides: bool) -> Any:
-    """A mask as numbers to add to scores: a bool one becomes 0 and -inf, -inf where it is `hides`."""
+    """A mask as numbers to add to scores: a bool one becomes 0 and -inf, -inf where it is
+    `hides`."""
     m = tensor(op, mask, name)
     if kind(m.data.dtype) != 0:
         same_dtype(op, like, **{name: m})
@@ -52,12 +53,13 @@ def scaled_dot_product_attention(
     """softmax(query key^T scale + mask) value: (..., L, E), (..., S, E) and (..., S, V) give
     (..., L, V).
 
-    A bool `attn_mask`, broadcast to (..., L, S), is True where a query attends; a float one is added
-    to the scores. `is_causal` hides the keys after a query's own place, and excludes `attn_mask`.
-    `scale` is 1 / sqrt(E) unless given. With `enable_gqa` each of the H heads of key and value (..., H,
-    S, E) serves as many consecutive heads of the query. A query whose keys are all masked gives zeros,
-    with gradients of zero. Raises `ShapeError` and `DTypeError` for operands that do not fit. Source:
-    Vaswani et al., NeurIPS 2017; Ainslie et al., EMNLP 2023 (grouped queries).
+    A bool `attn_mask`, broadcast to (..., L, S), is True where a query attends; a float one is
+    added to the scores. `is_causal` hides the keys after a query's own place, and excludes
+    `attn_mask`. `scale` is 1 / sqrt(E) unless given. With `enable_gqa` each of the H heads of key
+    and value (..., H, S, E) serves as many consecutive heads of the query. A query whose keys are
+    all masked gives zeros, with gradients of zero. Raises `ShapeError` and `DTypeError` for
+    operands that do not fit. Source: Vaswani et al., NeurIPS 2017; Ainslie et al., EMNLP 2023
+    (grouped queries).
 
     >>> import gpudl as gd
     >>> q = gd.random.normal((2, 4, 5, 8))
@@ -90,7 +92,7 @@ def _grouped(op: str, q: Any, k: Any, v: Any, mask: Any, options: dict[str, Any]
     if min(q.ndim, k.ndim, v.ndim) < 3:
         raise ShapeError(op, "enable_gqa needs an axis of heads", query=q, key=k, value=v)
     heads, H = q.shape[-3], k.shape[-3]
-    if H != v.shape[-3] or H == 0 or heads % H:
+    if v.shape[-3] != H or H == 0 or heads % H:
         raise ShapeError(
             op,
             f"{heads} heads of the query in groups of {H} heads of key and value",

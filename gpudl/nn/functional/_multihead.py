@@ -145,7 +145,8 @@ def _static(name: str, given: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _appended(k: Any, v: Any, params: Projections, zero: bool) -> tuple[Any, Any, int]:
-    """Keys and values (N, H, S, D) with a learned entry and one of zeros, and how many those are."""
+    """Keys and values (N, H, S, D) with a learned entry and one of zeros, and how many those
+    are."""
     N, H, _, D = k.shape
     extra = 0
     if (params.bias_k is None) != (params.bias_v is None):
@@ -229,16 +230,22 @@ def multi_head_attention_forward(
     separate = None
     if flag(OP, "use_separate_proj_weight", use_separate_proj_weight):
         separate = (q_proj_weight, k_proj_weight, v_proj_weight)
-    weights = {"in_proj_weight": in_proj_weight} if separate is None else {
-        f"{name}_proj_weight": w for name, w in zip("qkv", separate, strict=True)
-    }
+    weights = (
+        {"in_proj_weight": in_proj_weight}
+        if separate is None
+        else {f"{name}_proj_weight": w for name, w in zip("qkv", separate, strict=True)}
+    )
     for name, w in {**weights, "out_proj_weight": out_proj_weight}.items():
         rows = 3 * E if name == "in_proj_weight" else E
         if tensor(OP, w, name).ndim != 2 or w.shape[0] != rows:
             raise ShapeError(OP, f"{name} has {rows} rows", **{name: w})
     if E % H:
         raise ArgumentError(OP, f"{E} features in {H} heads", remedy="a divisor of the features")
-    for name, b, n in (("in_proj_bias", in_proj_bias, 3 * E), ("bias_k", bias_k, E), ("bias_v", bias_v, E)):
+    for name, b, n in (
+        ("in_proj_bias", in_proj_bias, 3 * E),
+        ("bias_k", bias_k, E),
+        ("bias_v", bias_v, E),
+    ):
         if b is not None and tensor(OP, b, name).data.size != n:
             raise ShapeError(OP, f"{name} has {n} entries", **{name: b})
     same_dtype(OP, x, **weights, bias_k=bias_k, bias_v=bias_v)

@@ -56,4 +56,5 @@ def cross_map_response_norm(input: Any, size: int, alpha: float, beta: float, k:
     n = shapes.pair(op, "size", size, 1, low=1)[0]
     half = (n - 1) // 2
     # The sum of the window is divided by `size`, also where that is even and the window is odd.
-    return _by_response(op, x, half, half, alpha * (2 * half + 1) / n, beta, k)
+    share = number(op, "alpha", alpha) * (2 * half + 1) / n
+    return _by_response(op, x, half, half, share, beta, k)

@@ -10,11 +10,7 @@ from ..._namespace.creation import zeros
 from ..._namespace.manipulation import concat
 from ...autograd import Variable, no_grad
 from ...autograd.writes import overwrite
-<<<<<<<< HEAD:gpudl/nn/utils/_clip.py
 from ...checks import flag, items
-========
-from ...checks import items
->>>>>>>> rnn:gpudl/nn/utils/_parameters.py
 from ...dtypes import accumulator
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise as ew

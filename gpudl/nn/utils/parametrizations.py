@@ -120,10 +120,10 @@ def spectral_norm(
 ) -> Any:
     """Divide a weight by its largest singular value, and return `module`.
 
-    The weight is a matrix with the axis `dim` (0, or 1 of transposed convolutions) as rows; the singular
-    vectors, `parametrizations.<name>.0._u` and `._v`, are kept, and move by `n_power_iterations` steps
-    of the power method each time the weight is computed in training mode. A vector is divided by its
-    norm. Source: Miyato et al., ICLR 2018.
+    The weight is a matrix with the axis `dim` (0, or 1 of transposed convolutions) as rows; the
+    singular vectors, `parametrizations.<name>.0._u` and `._v`, are kept, and move by
+    `n_power_iterations` steps of the power method each time the weight is computed in training
+    mode. A vector is divided by its norm. Source: Miyato et al., ICLR 2018.
 
     >>> import gpudl as gd
     >>> fc = gd.nn.utils.parametrizations.spectral_norm(gd.nn.Linear(20, 30), n_power_iterations=50)
@@ -152,10 +152,10 @@ def orthogonal(
     """Make the columns of a weight (..., m, n) orthonormal, its rows where m < n, and return
     `module`.
 
-    `orthogonal_map` is "matrix_exp", "cayley" or "householder" (None: the first for square and complex
-    weights, else the last). The weight starts as it is if it is orthogonal, else as its Q factor; with
-    `use_trivialization` that lies in `parametrizations.<name>.0.base`, and the map starts at the
-    identity. Source: Lezcano-Casado, NeurIPS 2019.
+    `orthogonal_map` is "matrix_exp", "cayley" or "householder" (None: the first for square and
+    complex weights, else the last). The weight starts as it is if it is orthogonal, else as its Q
+    factor; with `use_trivialization` that lies in `parametrizations.<name>.0.base`, and the map
+    starts at the identity. Source: Lezcano-Casado, NeurIPS 2019.
 
     >>> import gpudl as gd
     >>> fc = gd.nn.utils.parametrizations.orthogonal(gd.nn.Linear(4, 3))

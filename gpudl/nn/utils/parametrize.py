@@ -1,8 +1,8 @@
 """Parameters that are computed from others: `torch.nn.utils.parametrize`.
 
 A parametrized tensor leaves its module. Its originals and the modules that compute it stand under
-`parametrizations.<name>`, and reading the attribute computes it (`Module.__getattr__`), so the class of
-the module stays what it is, and copies and state dicts need nothing special.
+`parametrizations.<name>`, and reading the attribute computes it (`Module.__getattr__`), so the
+class of the module stays what it is, and copies and state dicts need nothing special.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def _set(target: Any, value: Any) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The modules that compute one tensor, and what they compute it from: `original`, or `original0`,
-    `original1`, ... where the first module takes several.
+    """The modules that compute one tensor, and what they compute it from: `original`, or
+    `original0`, `original1`, ... where the first module takes several.
 
     >>> import gpudl as gd
     >>> fc = gd.nn.utils.parametrizations.weight_norm(gd.nn.Linear(3, 2))
@@ -208,13 +208,14 @@ def _checked(op: str, module: Any, tensor_name: Any) -> None:
 def register_parametrization(
     module: Any, tensor_name: str, parametrization: Any, *, unsafe: bool = False
 ) -> Any:
-    """Compute `module.<tensor_name>` by the module `parametrization` from now on, and return `module`.
+    """Compute `module.<tensor_name>` by the module `parametrization` from now on, and return
+    `module`.
 
     The parameter, or buffer, moves to `module.parametrizations.<tensor_name>.original`, through the
-    `right_inverse` of the parametrization if that has one; one that gives several tensors makes them
-    `original0`, `original1`, ..., new parameters that an optimizer must be told of. A second
-    parametrization is applied after the first. Raises `ShapeError` or `DTypeError` where the shape or
-    dtype would change, unless `unsafe`; then nothing has changed. Source: PyTorch's
+    `right_inverse` of the parametrization if that has one; one that gives several tensors makes
+    them `original0`, `original1`, ..., new parameters that an optimizer must be told of. A second
+    parametrization is applied after the first. Raises `ShapeError` or `DTypeError` where the shape
+    or dtype would change, unless `unsafe`; then nothing has changed. Source: PyTorch's
     `torch.nn.utils.parametrize`.
 
     >>> import gpudl as gd
@@ -240,7 +241,10 @@ def register_parametrization(
                 _same(back, before, "the result of right_inverse", "unsafe=True to change that")
         made.append(parametrization)
         made.unsafe = made.unsafe or bool(unsafe)
-    elif module._kinds.get(tensor_name) in (PARAMETER, BUFFER) and module.__dict__[tensor_name] is not None:
+    elif (
+        module._kinds.get(tensor_name) in (PARAMETER, BUFFER)
+        and module.__dict__[tensor_name] is not None
+    ):
         made = ParametrizationList([parametrization], module.__dict__[tensor_name], unsafe)
         if not is_parametrized(module):
             module.parametrizations = ModuleDict()
@@ -302,7 +306,9 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
             original = Parameter(original)
     else:
         raise ArgumentError(
-            op, f"{tensor_name!r} depends on {made.ntensors} tensors", remedy="leave_parametrized=True"
+            op,
+            f"{tensor_name!r} depends on {made.ntensors} tensors",
+            remedy="leave_parametrized=True",
         )
     del module.parametrizations[tensor_name]
     if not len(module.parametrizations):
