@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices
+from ..autograd.writes import assign
 from ..errors import ArgumentError, StateDictError
 from ..kernels.optim.reference import lerp
 from ..ops.create import full
@@ -164,6 +165,6 @@ def _factor(pack: Pack, state: State, name: str, shape: tuple[int, ...], axis: i
     if held is None or devices.of(held.data) != pack.device or held.dtype != pack.g.dtype:
         fresh = full(shape=_without(shape, axis), value=0, dtype=pack.g.dtype, device=pack.device)
         if held is not None:
-            fresh.data[...] = pack.device.receive(held.data, devices.of(held.data))
+            assign(fresh.data, pack.device.receive(held.data, devices.of(held.data)))
         state[name] = fresh
     return state[name].data
