@@ -149,6 +149,31 @@ def test_a_gradient_that_fades_little_by_little() -> None:
     assert "little by little" in str(cause)
 
 
+def test_what_begins_late_and_what_has_healed() -> None:
+    gd.manual_seed(0)
+    layers = [gd.nn.Linear(16, 16) for _ in range(8)]
+    model = gd.nn.Sequential(*layers)
+    x, target = gd.random.normal((4, 16)), gd.random.normal((4, 16))
+    with Monitor(model) as monitor:
+        for step in range(30):
+            if step == 15:
+                layers[5].weight.data[...] *= 1e6
+            if step == 22:
+                layers[5].weight.data[...] *= 1e-6
+            model.zero_grad()
+            gd.nn.functional.mse_loss(model(x), target).backward()
+            monitor()
+            if step == 14:
+                assert monitor.diagnose() == []
+            if step == 21:
+                (cause,) = monitor.diagnose()
+                assert (cause.kind, cause.layer, cause.step) == ("exploding", "5", 12)
+                assert monitor.diagnose(last=3)[0].step == 19
+    assert monitor.diagnose() == []
+    with pytest.raises(ArgumentError, match="last"):
+        monitor.diagnose(0)
+
+
 def test_numbers_of_one_layer() -> None:
     model = gd.nn.Linear(2, 1, bias=False)
     model.weight.data[...] = [[3.0, 4.0]]

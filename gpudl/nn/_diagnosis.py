@@ -29,7 +29,8 @@ class Reading(NamedTuple):
 
 class Finding(NamedTuple):
     """One thing that is wrong: its `kind` ("nan", "exploding", "vanishing"), whether it is in the
-    `"activation"` or the `"gradient"`, the name of the layer, the first step, and a sentence."""
+    `"activation"` or the `"gradient"`, the name of the layer, the first step looked
+    at that has it, and a sentence."""
 
     kind: str
     where: str
@@ -155,11 +156,14 @@ def drift(steps: Sequence[Step], layers: Sequence[str]) -> Finding | None:
     return None
 
 
-def diagnose(steps: Sequence[Step], layers: Sequence[str]) -> list[Finding]:
-    """What is wrong, the likely cause first."""
+def diagnose(steps: Sequence[Step], layers: Sequence[str], last: int) -> list[Finding]:
+    """What is wrong, the likely cause first; values that are finite count in the `last` steps."""
     bad = not_finite(steps, layers)
     if bad is not None:
         return [bad]
-    found = jumps(steps, layers)
-    slow = None if found else drift(steps, layers)
-    return found if slow is None else [slow]
+    start = max(0, len(steps) - last)
+    found = jumps(steps[start:], layers)
+    slow = None if found else drift(steps[start:], layers)
+    if slow is not None:
+        found = [slow]
+    return [finding._replace(step=finding.step + start) for finding in found]

@@ -13,6 +13,7 @@ from ..dtypes import accumulator, is_inexact
 from ..errors import ArgumentError, ArgumentTypeError, missing
 from ..ops import elementwise as ew
 from ..ops.reduce import max_, sum_
+from ..shapes import as_int
 from ._diagnosis import DRIFT as DRIFT
 from ._diagnosis import JUMP as JUMP
 from ._diagnosis import Finding as Finding
@@ -127,8 +128,8 @@ class Monitor:
     2. A jump: a layer that multiplies the norm of the gradient, from its output to its input, by a
        factor 1000 times (`JUMP` = 3 decades) smaller or larger than that of the median layer, or
        whose activation has a root mean square 1000 times larger than any before it. Factors are
-       medians over the steps; below five layers the comparison is with a factor of 1. In forward
-       order, because a layer that is out of order upsets those after it (a saturated tanh, say).
+       medians over the last ten steps; below five layers the comparison is with a factor of 1. In
+       forward order, since a layer that is out of order upsets those after it (a saturated tanh).
     3. A drift: the first layer in backward order whose gradient is 10,000 times (`DRIFT` = 4
        decades) smaller or larger than that of the last layer.
 
@@ -228,10 +229,13 @@ class Monitor:
             for name in self.layers
         ]
 
-    def diagnose(self) -> list[Finding]:
+    def diagnose(self, last: int = 10) -> list[Finding]:
         """What is wrong, the likely cause first; empty if nothing is. The rules are those of the
-        class."""
-        return diagnose(self.steps, self.layers)
+        class; those about finite values look at the `last` steps."""
+        count = as_int("diagnose", "last", last)
+        if count < 1:
+            raise ArgumentError("diagnose", f"last is {count}", remedy="at least 1")
+        return diagnose(self.steps, self.layers, count)
 
     def table(self, step: int = -1) -> str:
         """The readings of a step as text, a line a layer, and the diagnosis. Raises `ArgumentError`
@@ -268,6 +272,7 @@ class Monitor:
             )
         if importlib.util.find_spec("matplotlib") is None:
             raise missing("matplotlib", "train", "plot")
+        from matplotlib import colormaps
         from matplotlib.figure import Figure
 
         # Zeros, values that are not finite and missing ones stay blank.
@@ -280,8 +285,9 @@ class Monitor:
         heat.set(xlabel="step", title=f"log10 of the {kind} norm")
         heat.set_yticks(range(len(rows)), self.layers)
         figure.colorbar(image, ax=heat)
-        for name, row in zip(self.layers, logs, strict=True):
-            lines.plot(row, marker="." if len(row) < 20 else "", label=name)
+        for i, (name, row) in enumerate(zip(self.layers, logs, strict=True)):
+            colour = colormaps["plasma"](i / len(rows))  # by depth
+            lines.plot(row, marker="." if len(row) < 20 else "", label=name, color=colour)
         lines.set(xlabel="step", ylabel=f"log10 of the {kind} norm")
         if len(rows) <= 12:
             lines.legend(fontsize="small")

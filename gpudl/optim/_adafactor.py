@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices
+from ..autograd.writes import assign
 from ..errors import ArgumentError, StateDictError
 from ..kernels.optim.reference import lerp
 from ..ops.create import full
@@ -121,23 +122,20 @@ class Adafactor(Optimizer):
             else:
                 for j, (name, axis) in enumerate((("row_var", -1), ("col_var", -2))):
                     factors[j] = _factor(pack, state, name, p.shape, axis)
-            # As kernels do: what is not finite stays silent.
-            with np.errstate(all="ignore"):
-                pack.device.library(
-                    "adafactor",
-                    _adafactor,
-                    pack.work_views[i],
-                    pack.g_views[i],
-                    *factors,
-                    lr=lr,
-                    eps1=float(np.finfo(pack.g.dtype).eps if eps1 is None else eps1),
-                    eps2=float(eps2),
-                    d=float(group["d"]),
-                    weight_decay=float(group["weight_decay"]),
-                    maximize=bool(group["maximize"]),
-                    fresh=step ** float(group["beta2_decay"]),
-                    rho=min(lr, step**-0.5),
-                )
+            pack.library(
+                _adafactor,
+                pack.work_views[i],
+                pack.g_views[i],
+                *factors,
+                lr=lr,
+                eps1=float(np.finfo(pack.g.dtype).eps if eps1 is None else eps1),
+                eps2=float(eps2),
+                d=float(group["d"]),
+                weight_decay=float(group["weight_decay"]),
+                maximize=bool(group["maximize"]),
+                fresh=step ** float(group["beta2_decay"]),
+                rho=min(lr, step**-0.5),
+            )
 
     def _loaded(self, key: str, value: Any, p: Tensor) -> Any:
         axis = {"row_var": -1, "col_var": -2}.get(key)
@@ -164,6 +162,6 @@ def _factor(pack: Pack, state: State, name: str, shape: tuple[int, ...], axis: i
     if held is None or devices.of(held.data) != pack.device or held.dtype != pack.g.dtype:
         fresh = full(shape=_without(shape, axis), value=0, dtype=pack.g.dtype, device=pack.device)
         if held is not None:
-            fresh.data[...] = pack.device.receive(held.data, devices.of(held.data))
+            assign(fresh.data, pack.device.receive(held.data, devices.of(held.data)))
         state[name] = fresh
     return state[name].data

@@ -141,7 +141,7 @@ class LBFGS(Optimizer):
             before = self._flat(params)
             state = {
                 key: list(value) if isinstance(value, list) else value
-                for key, value in self.state[params[0]].items()
+                for key, value in self.state.get(params[0], {}).items()
             }
             loss, gradient = evaluate()
             largest = abs(gradient).max().item() if gradient.size else 0.0

@@ -142,8 +142,7 @@ class Muon(Optimizer):
             rows, columns = pack.params[i].shape
             if rows * columns == 0:
                 continue
-            pack.device.library(
-                "muon",
+            pack.library(
                 _muon,
                 pack.work_views[i],
                 pack.g_views[i],

@@ -199,10 +199,18 @@ class Pack:
         """`formula(p, g, *buffers, **options)`, written for NumPy arrays and in place, over the
         `segments` of the flat buffers (None: all), by the library of the device."""
         for start, stop in [(0, self.size)] if segments is None else segments:
-            arrays = [x[start:stop] for x in (self.work, self.g, *buffers)]
-            # As kernels do: what is not finite stays silent, in the padding above all.
-            with np.errstate(all="ignore"):
-                self.device.library(formula.__name__, formula, *arrays, **options)
+            self.library(
+                formula, *(x[start:stop] for x in (self.work, self.g, *buffers)), **options
+            )
+
+    def library(self, formula: Callable[..., None], *arrays: Any, **options: Any) -> None:
+        """`formula(*arrays, **options)`, written for NumPy arrays and in place, by the library of
+        the device."""
+        name = formula.__name__.lstrip("_")
+        notice("library", name, lambda: f"computed by the library of {self.device}")
+        # As kernels do: what is not finite stays silent, in the padding above all.
+        with np.errstate(all="ignore"):
+            self.device.library(name, formula, *arrays, **options)
 
     def kernel(self, name: str) -> Any:
         """The kernel `name` of this device, or its reference on the device's library."""

@@ -406,3 +406,23 @@ def test_every_optimizer_of_pytorch_is_here() -> None:
         assert {k: p.default for k, p in mine.items()} == kept, name
         order = [k for k, p in theirs.items() if k in mine and p.kind is not p.KEYWORD_ONLY]
         assert list(mine)[: len(order)] == order, name
+
+
+def test_helpers_over_parameters_have_pytorchs_arguments() -> None:
+    for name in (
+        "clip_grad_norm_",
+        "clip_grad_value_",
+        "clip_grads_with_norm_",
+        "get_total_norm",
+        "parameters_to_vector",
+        "vector_to_parameters",
+    ):
+        mine = inspect.signature(getattr(gd.nn.utils, name)).parameters
+        theirs = inspect.signature(getattr(torch.nn.utils, name)).parameters
+        wanted = [(k, p.default) for k, p in theirs.items()]
+        assert [(k, p.default) for k, p in mine.items()] == wanted, name
+    for name in torch.optim.swa_utils.__all__:
+        mine = inspect.signature(getattr(gd.optim.swa_utils, name)).parameters
+        theirs = inspect.signature(getattr(torch.optim.swa_utils, name)).parameters
+        wanted = [(k, p.default) for k, p in theirs.items()]
+        assert [(k, p.default) for k, p in mine.items()] == wanted, name
