@@ -23,7 +23,7 @@ def test_the_text_that_ships() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "hello, world\n", "aé日𝄞\x00\uffff", data.load_text("sonnets")]
+    "text", ["a", "hello, world\n", "aé日𝄞\x00\uffff\ud800", data.load_text("sonnets")]
 )
 def test_text_to_numbers_and_back(text: str) -> None:
     v = data.Vocabulary(text)
