@@ -598,3 +598,11 @@ def test_tables() -> None:
     table.drop_last()
     assert len(table) == 2
     assert math.isnan(table["b"][0])
+
+
+def test_the_programs_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parent.parent / "docs" / "training.md"
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(compile(block, str(page), "exec"), {})
+    assert (tmp_path / "runs" / "digits" / "best.safetensors").exists()
