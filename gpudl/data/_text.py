@@ -34,7 +34,9 @@ class Vocabulary:
         self.characters = "".join(sorted(set(text)))
         if not self.characters:
             raise ArgumentError("Vocabulary", "the text is empty")
-        self._points = np.frombuffer(self.characters.encode("utf-32-le", "surrogatepass"), np.uint32)
+        self._points = np.frombuffer(
+            self.characters.encode("utf-32-le", "surrogatepass"), np.uint32
+        )
 
     def __len__(self) -> int:
         return len(self.characters)
