@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FAMILIES = {
     "cnn": ("cnn:ConvolutionalNetwork", "a small convolutional network that reads digits"),
     "rnn": ("rnn:Recurrent", "a recurrent network that writes, character by character"),
+    "rows": ("rows:RowReader", "a recurrent network that reads digits a row at a time"),
     "gan": ("gan:Adversarial", "a generator of images against a critic: WGAN-GP, DCGAN"),
     "autoencoder": (
         "autoencoder:AutoencoderFamily",
