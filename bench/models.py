@@ -2,7 +2,8 @@
 
 A layer is its name and its arguments, which `nn` of gpudl and of PyTorch take alike:
 linear (in, out), conv and conv_transpose (in, out, kernel, stride, padding), batch_norm (channels),
-max_pool (size), reshape (the shape after the batch), flatten, relu, tanh, sigmoid.
+max_pool (size), embedding (rows, features), lstm (in, hidden; batch first, every step's output),
+reshape (the shape after the batch), flatten (maybe first and last axis), relu, tanh, sigmoid.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Model:
-    """A network, its batch, and how it is trained: on `classes`, or to give back its input."""
+    """A network, its batch, and how it is trained: on `classes`, or to give back its input.
+
+    With `tokens` the input is integers below `classes`, each with a label of its own."""
 
     layers: tuple[Layer, ...]
     x: Shape
     optimizer: str
     lr: float
     classes: int = 0
+    tokens: bool = False
 
 
 def _block(inputs: int, outputs: int) -> tuple[Layer, ...]:
@@ -94,6 +98,19 @@ MODELS = {
         optimizer="adam",
         lr=1e-3,
     ),
+    "char_lstm": Model(
+        layers=(
+            ("embedding", 65, 128),
+            ("lstm", 128, 256),
+            ("flatten", 0, 1),
+            ("linear", 256, 65),
+        ),
+        x=(32, 64),
+        optimizer="adam",
+        lr=1e-3,
+        classes=65,
+        tokens=True,
+    ),
 }
 
 
@@ -104,6 +121,13 @@ def weights(layers: tuple[Layer, ...]) -> list[Array]:
     for kind, *args in layers:
         if kind == "batch_norm":
             out += [np.ones(args[0], np.float32), np.zeros(args[0], np.float32)]
+        elif kind == "embedding":
+            out.append(rng.standard_normal(args, dtype=np.float32))
+        elif kind == "lstm":
+            inputs, hidden = args
+            bound = 1 / math.sqrt(hidden)
+            for shape in ((4 * hidden, inputs), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)):
+                out.append(rng.uniform(-bound, bound, shape).astype(np.float32))
         elif kind in ("linear", "conv", "conv_transpose"):
             inputs, outputs, *rest = args
             kernel = tuple(rest[:1]) * 2
@@ -134,8 +158,15 @@ def flops(layers: tuple[Layer, ...], x: Shape) -> float:
             shape = (n, outputs, *after)
         elif kind == "max_pool":
             shape = (*shape[:2], *(e // args[0] for e in shape[2:]))
+        elif kind == "embedding":
+            shape = (*shape, args[1])
+        elif kind == "lstm":
+            inputs, hidden = args
+            total += 8.0 * shape[0] * shape[1] * hidden * (inputs + hidden)
+            shape = (*shape[:2], hidden)
         elif kind == "flatten":
-            shape = (shape[0], math.prod(shape[1:]))
+            first, last = args or (1, len(shape) - 1)
+            shape = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
         elif kind == "reshape":
             shape = (shape[0], *args[0])
     return total
@@ -145,6 +176,9 @@ def batch(model: Model, size: int) -> tuple[Array, Array | None]:
     """Inputs of `size` samples, and their labels where the model has classes."""
     rng = np.random.default_rng(3)
     shape = (size, *model.x[1:])
+    if model.tokens:
+        x = rng.integers(0, model.classes, shape)
+        return x, rng.integers(0, model.classes, math.prod(shape))
     if not model.classes:
         return rng.random(shape, dtype=np.float32), None
     x = rng.standard_normal(shape, dtype=np.float32)

@@ -26,6 +26,7 @@ GROUPS = {
     "activation": "elementwise chains, activations, softmax",
     "norm": "batch and layer normalization",
     "pool": "pooling",
+    "rnn": "recurrent layers",
     "loss": "cross-entropy",
     "optimizer": "Adam's step alone",
     "train": "whole training steps",
@@ -82,7 +83,7 @@ def cotangent(shape: tuple[int, ...]) -> Array:
 def table(dry: bool = False) -> list[Workload]:
     """All workloads; with `dry`, no extent is above 8, so that they run in no time."""
     size: Callable[[int], int] = (lambda n: min(n, 8)) if dry else (lambda n: n)
-    parts = (_matmul, _conv, _activation, _norm, _pool, _loss, _optimizer, _train, _overhead)
+    parts = (_matmul, _conv, _activation, _norm, _pool, _rnn, _loss, _optimizer, _train, _overhead)
     return [workload for part in parts for workload in part(size)]
 
 
@@ -177,6 +178,24 @@ def _pool(size: Callable[[int], int]) -> Iterator[Workload]:
                 f"{op}_{mode}", "pool", op, mode, (Input(shape),),
                 bytes=passes * 4.0 * math.prod(shape),
             )  # fmt: skip
+
+
+def _rnn(size: Callable[[int], int]) -> Iterator[Workload]:
+    for op, gates in (("lstm", 4), ("gru", 3)):
+        for steps, batch, width in ((64, 32, 256), (128, 64, 512)):
+            t, n, h = map(size, (steps, batch, width))
+            inputs = (
+                Input((t, n, h)),
+                *(Input((gates * h, h), h**-0.5) for _ in range(2)),
+                *(Input((gates * h,), h**-0.5) for _ in range(2)),
+            )
+            work = 2.0 * t * n * gates * h * 2 * h
+            for mode, times in (("fwd", 1), ("fb", 3)):
+                yield Workload(
+                    f"{op}_{steps}x{batch}x{width}_{mode}", "rnn", op, mode, inputs,
+                    flops=times * work, bytes=times * 8.0 * (t * n * h + gates * h * h),
+                    quick=width == 256,
+                )  # fmt: skip
 
 
 def _loss(size: Callable[[int], int]) -> Iterator[Workload]:

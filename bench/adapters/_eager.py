@@ -17,6 +17,7 @@ LAYERS = {
     "conv_transpose": "ConvTranspose2d",
     "batch_norm": "BatchNorm2d",
     "max_pool": "MaxPool2d",
+    "embedding": "Embedding",
     "flatten": "Flatten",
     "relu": "ReLU",
     "tanh": "Tanh",
@@ -68,6 +69,10 @@ class Eager:
             return self.optim.Adam(parameters, lr=lr)
         return self.optim.SGD(parameters, lr=lr, momentum=0.9)
 
+    def functional_call(self, module: Any, parameters: dict[str, Any], x: Any) -> Any:
+        """The result of a module with other parameters than its own."""
+        return self.nn.functional_call(module, parameters, x)
+
     # ----- workloads -----
     def build(self, workload: Workload) -> Step:
         if self.groups is not None and workload.group not in self.groups:
@@ -113,11 +118,26 @@ class Eager:
             "layer_norm": lambda x, w, b: F.layer_norm(x, (x.shape[-1],), w, b),
             "max_pool2d": lambda x: F.max_pool2d(x, 2),
             "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
+            "lstm": self.recurrent("LSTM"),
+            "gru": self.recurrent("GRU"),
             "cross_entropy": F.cross_entropy,
             "add": lambda a, b: a + b,
             "chain": chain,
         }
         return table[op]
+
+    def recurrent(self, kind: str) -> Callable[..., Any]:
+        """One layer over x (steps, batch, features), with its four parameters as operands."""
+        made: list[Any] = []
+
+        def run(x: Any, *parameters: Any) -> Any:
+            if not made:
+                made.append(getattr(self.nn, kind)(x.shape[-1], parameters[1].shape[1]))
+            names = (name for name, _ in made[0].named_parameters())
+            given = dict(zip(names, parameters, strict=True))
+            return self.functional_call(made[0], given, x)[0]
+
+        return run
 
     def adam(self, values: list[Any]) -> Step:
         parameters = [self.nn.Parameter(x) for x in values]
@@ -135,7 +155,22 @@ class Eager:
         kind, *args = layer
         if kind == "reshape":
             return self.nn.Unflatten(1, args[0])
+        if kind == "lstm":
+            return self.outputs(self.nn.LSTM(*args, batch_first=True))
         return getattr(self.nn, LAYERS[kind])(*args)
+
+    def outputs(self, recurrent: Any) -> Any:
+        """A layer that gives the outputs of a recurrent one and drops its last state."""
+
+        class Outputs(self.nn.Module):  # type: ignore[name-defined,misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.recurrent = recurrent
+
+            def forward(self, x: Any) -> Any:
+                return self.recurrent(x)[0]
+
+        return Outputs()
 
     def network(self, model: Model) -> Any:
         """The network, in training mode, with the weights that all start from."""

@@ -19,6 +19,9 @@ class Torch(Eager):
     def asarray(self, x: Array) -> Any:
         return torch.from_numpy(x)
 
+    def functional_call(self, module: Any, parameters: dict[str, Any], x: Any) -> Any:
+        return torch.func.functional_call(module, parameters, (x,))
+
 
 def make() -> Torch:
     """The adapter."""

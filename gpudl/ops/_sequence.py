@@ -1,69 +1,20 @@
-"""What the rows of recurrent layers share: the order of the steps, their shapes, their states.
-
-Sequences lie packed: the rows of step t, one for each sequence that is at least t + 1 long, follow
-those of step t - 1. `batch_sizes` has their numbers, which never rise, so the state of the first
-`batch_sizes[t]` sequences moves at step t and the rest stays: at its end going forward, at its
-beginning in reverse.
-"""
+"""What the rows of recurrent layers share: their shape rules, and states in tensor operations."""
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 from .. import shapes
 from ..autograd import Spec
 from ..dtypes import DType, check_kind
 from ..errors import ShapeError
+from ..kernels.recurrent.steps import Sizes, runs
 from ._rules import same_dtype
 from .create import zeros_like
 from .matmul import matmul, swap
 from .reduce import sum_
 from .shape import join
-
-Sizes = tuple[int, ...]
-
-
-def steps(batch_sizes: Sizes, reverse: bool) -> list[tuple[int, int]]:
-    """(first row, number of rows) of each step, in the order of computation."""
-    starts = [0, *accumulate(batch_sizes[:-1])]
-    found = list(zip(starts, batch_sizes, strict=True))
-    return found[::-1] if reverse else found
-
-
-def runs(batch_sizes: Sizes, reverse: bool) -> list[tuple[int, int, int | None, int]]:
-    """Where each row's earlier state is: (start, stop, origin, first) says that for rows start to
-    stop it lies from row `first` on, of the results, or (`origin` None) of the initial state."""
-    found: list[tuple[int, int, int | None, int]] = []
-    before: tuple[int, int] | None = None
-
-    def add(start: int, n: int, origin: int | None, first: int) -> None:
-        if n and found and origin is not None:
-            low, high, same, at = found[-1]
-            if same is not None and high == start and at + high - low == first:
-                found[-1] = (low, start + n, same, at)
-                return
-        if n:
-            found.append((start, start + n, origin, first))
-
-    order = steps(batch_sizes, reverse)
-    for at, n in order:
-        known = 0 if before is None else min(n, before[1])
-        if before is not None:
-            add(at, known, 0, before[0])
-        add(at + known, n - known, None, known)
-        before = (at, n)
-    found.sort()
-    return found
-
-
-def previous(xp: Any, y: Any, h0: Any, batch_sizes: Sizes, reverse: bool) -> Any:
-    """For each row of the results `y` the state before it, as one array."""
-    parts = [
-        (h0 if origin is None else y)[first : first + stop - start]
-        for start, stop, origin, first in runs(batch_sizes, reverse)
-    ]
-    return xp.concatenate(parts) if parts else y
 
 
 # ----- rules -----
@@ -133,8 +84,8 @@ def plus(a: Any, b: Any) -> Any:
 def earlier(y: Any, h0: Any, batch_sizes: Sizes, reverse: bool) -> Any:
     """`previous` in tensor operations."""
     parts = [
-        part(h0 if origin is None else y, first, stop - start)
-        for start, stop, origin, first in runs(batch_sizes, reverse)
+        part(h0 if run.initial else y, run.first, run.stop - run.start)
+        for run in runs(batch_sizes, reverse)
     ]
     return join(tuple(parts), 0) if len(parts) > 1 else parts[0] if parts else y
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..autograd import Row, Spec, row
 from ..errors import ShapeError
+from ..kernels.recurrent.steps import Sizes, previous, steps
 from ._rules import same_dtype
 from ._sequence import (
-    Sizes,
     bias_gradient,
     check_shape,
     check_states,
@@ -26,8 +26,6 @@ from ._sequence import (
     moved,
     part,
     plus,
-    previous,
-    steps,
     weight_gradient,
 )
 from .activation import sigmoid_ref
