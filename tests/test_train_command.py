@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -127,6 +129,30 @@ def test_every_family_of_the_table(capsys: Capture) -> None:
         families.load("cat")
 
 
+def test_ctrl_c_ends_a_run_that_goes_on(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, ctrl_c: None
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    train = ["train", "cnn", "--steps", "8", "--quiet", "--out"]
+    assert main([*train, str(whole)]) == 0
+    step, asked = gd.train.Classifier.training_step, []
+
+    def impatient(task: Any, batch: Any) -> Any:
+        asked.append(1)
+        if len(asked) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(task, batch)
+
+    monkeypatch.setattr(gd.train.Classifier, "training_step", impatient)
+    capsys.readouterr()
+    assert main([*train, str(out)]) == 130
+    assert "interrupted: this is what there is so far" in capsys.readouterr().out
+    assert gd.load(out / "last.safetensors")["step"] == 3
+    assert main(["train", "cnn", "--quiet", "--out", str(out), "--resume"]) == 0
+    a, b = (gd.load(folder / "best.safetensors") for folder in (whole, out))
+    assert all(np.array_equal(a[name].numpy(), b[name].numpy()) for name in a)
+
+
 # ----- a family in one file, as docs/training.md describes it -----
 class Line(Family):
     """y = 2 x, learned."""
@@ -185,6 +211,9 @@ def test_a_family_from_training_to_samples(line: None, tmp_path: Path, capsys: C
     assert figures["slope"] == pytest.approx(3.0, abs=0.05)
     assert "gradient_norm" in figures["steps"]
     assert json.loads((out / "run.json").read_text())["options"]["slope"] == 3.0
+    assert main(["train", "line", "--out", str(out), "--resume"]) == 0, "the slope is the run's"
+    assert main(["train", "line", "--out", str(out), "--resume", "--slope", "4"]) == 2
+    assert "--slope is 4.0" in capsys.readouterr().err
     page = out / "report.html"
     text = page.read_text()
     assert "<pre>a line</pre>" in text

@@ -56,8 +56,9 @@ class Family:
     shows. The command line does the rest: the loop, checkpoints, logs, report, resuming.
 
     `options` has the common options (`data`, `epochs`, `steps`, `batch_size`, `lr`, `seed`,
-    `device`), filled from `datasets`, and those that `add_options` added. The default generator is
-    seeded with `options.seed` before `__init__` runs.
+    `device`), filled from `datasets`, and those that `add_options` added: numbers, strings and
+    flags, which a run's folder keeps as JSON. The default generator is seeded with `options.seed`
+    before `__init__` runs.
     """
 
     datasets: ClassVar[dict[str, Defaults]]  # the choices of --data; the first is the default
