@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -154,11 +154,19 @@ def test_ctrl_c_ends_a_run_that_goes_on(
 
 
 # ----- a family in one file, as docs/training.md describes it -----
+class Tell(gd.train.Callback):
+    """Notes how many steps a run had."""
+
+    def on_end(self, trainer: gd.train.Trainer) -> None:
+        Line.told.append(trainer.step)
+
+
 class Line(Family):
     """y = 2 x, learned."""
 
     datasets = {"line": Defaults(batch_size=10, lr=0.1, epochs=2)}  # noqa: RUF012
     title, subtitle = "A line", "Nothing but a line."
+    told: ClassVar[list[int]] = []
 
     @classmethod
     def add_options(cls, parser: Any) -> None:
@@ -177,6 +185,7 @@ class Line(Family):
         self.loader = gd.data.DataLoader(dataset, options.batch_size, shuffle=True, seed=0)
         self.task = gd.train.Task(self.model, opt, step=self.step)
         self.training = {"clip_norm": 5.0}
+        self.callbacks = [Tell()]
 
     def step(self, batch: Any) -> Any:
         return ((self.model(batch[0]) - batch[1]) ** 2).mean()
@@ -207,6 +216,8 @@ def test_a_family_from_training_to_samples(line: None, tmp_path: Path, capsys: C
     assert main(["train", "line", "--out", str(out), "--slope", "3", "--epochs", "20"]) == 0
     told = capsys.readouterr().out
     assert "slope     3.0" in told
+    assert f"kept      in {out} (gpudl sample {out})" in told
+    assert Line.told == [20 * 4]
     figures = json.loads((out / "figures.json").read_text())
     assert figures["slope"] == pytest.approx(3.0, abs=0.05)
     assert "gradient_norm" in figures["steps"]

@@ -125,7 +125,7 @@ def trainer_of(family: Family, args: argparse.Namespace) -> Trainer:
         steps=args.steps,
         validation=family.validation,
         out=args.out,
-        callbacks=logs,
+        callbacks=[*family.callbacks, *logs],
         show=progress(quiet=args.quiet),
         **family.training,
     )
