@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 
 import pytest
@@ -13,6 +14,14 @@ _counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 def count(record_property):
     """`count(what, passed, total)` adds to a line `what: passed / total` at the end."""
     return lambda what, passed, total=0: record_property("count", (what, int(passed), int(total)))
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_runtest_logreport(report):

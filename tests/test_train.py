@@ -23,7 +23,8 @@ from gpudl.errors import (
     NotSupportedError,
     StateDictError,
 )
-from gpudl.train import Classifier, Task, Trainer
+from gpudl.train import Classifier, Task, Trainer, _trainer
+from gpudl.train import _checkpoint as checkpoint
 from gpudl.train._progress import figures, line, memory
 
 QUIET = gd.train.progress(quiet=True)
@@ -279,6 +280,32 @@ def test_early_stopping_and_the_best(tmp_path: Path) -> None:
     largest.fit()
     assert largest.best["loss"] == 4.0
     assert not scripted([1.0]).load_best()
+
+
+def test_averaged_weights_are_the_best_where_nothing_is_validated() -> None:
+    model, opt, dataset = problem()
+    run = train(model, opt, loader(dataset), epochs=1, ema=0.9)
+    assert run.average is not None
+    assert run.load_best()
+    assert np.array_equal(weights(model), run.average.weights["weight"].numpy())
+    assert not train(model, opt, loader(dataset), epochs=1).load_best()
+
+
+def test_when_the_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps(**options: Any) -> list[int]:
+        saved: list[int] = []
+        monkeypatch.setattr(checkpoint, "save_last", lambda run: saved.append(run.step))
+        model, opt, dataset = problem()
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        train(model, opt, loader(dataset), epochs=2, out=out, **options)
+        return saved
+
+    tests = loader(problem()[2])
+    assert steps() == [6, 12]
+    assert steps(save_every=4) == [4, 6, 8, 12, 12]
+    assert steps(validation=tests, validate_every=5) == [5, 6, 10, 12]
+    monkeypatch.setattr(_trainer, "MINUTE", 0.0)
+    assert steps() == [1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12]
 
 
 def test_a_plateau_lowers_the_rate() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -127,12 +129,44 @@ def test_every_family_of_the_table(capsys: Capture) -> None:
         families.load("cat")
 
 
+def test_ctrl_c_ends_a_run_that_goes_on(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, ctrl_c: None
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    train = ["train", "cnn", "--steps", "8", "--quiet", "--out"]
+    assert main([*train, str(whole)]) == 0
+    step, asked = gd.train.Classifier.training_step, []
+
+    def impatient(task: Any, batch: Any) -> Any:
+        asked.append(1)
+        if len(asked) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(task, batch)
+
+    monkeypatch.setattr(gd.train.Classifier, "training_step", impatient)
+    capsys.readouterr()
+    assert main([*train, str(out)]) == 130
+    assert "interrupted: this is what there is so far" in capsys.readouterr().out
+    assert gd.load(out / "last.safetensors")["step"] == 3
+    assert main(["train", "cnn", "--quiet", "--out", str(out), "--resume"]) == 0
+    a, b = (gd.load(folder / "best.safetensors") for folder in (whole, out))
+    assert all(np.array_equal(a[name].numpy(), b[name].numpy()) for name in a)
+
+
 # ----- a family in one file, as docs/training.md describes it -----
+class Tell(gd.train.Callback):
+    """Notes how many steps a run had."""
+
+    def on_end(self, trainer: gd.train.Trainer) -> None:
+        Line.told.append(trainer.step)
+
+
 class Line(Family):
     """y = 2 x, learned."""
 
     datasets = {"line": Defaults(batch_size=10, lr=0.1, epochs=2)}  # noqa: RUF012
     title, subtitle = "A line", "Nothing but a line."
+    told: ClassVar[list[int]] = []
 
     @classmethod
     def add_options(cls, parser: Any) -> None:
@@ -151,6 +185,7 @@ class Line(Family):
         self.loader = gd.data.DataLoader(dataset, options.batch_size, shuffle=True, seed=0)
         self.task = gd.train.Task(self.model, opt, step=self.step)
         self.training = {"clip_norm": 5.0}
+        self.callbacks = [Tell()]
 
     def step(self, batch: Any) -> Any:
         return ((self.model(batch[0]) - batch[1]) ** 2).mean()
@@ -181,10 +216,15 @@ def test_a_family_from_training_to_samples(line: None, tmp_path: Path, capsys: C
     assert main(["train", "line", "--out", str(out), "--slope", "3", "--epochs", "20"]) == 0
     told = capsys.readouterr().out
     assert "slope     3.0" in told
+    assert f"kept      in {out} (gpudl sample {out})" in told
+    assert Line.told == [20 * 4]
     figures = json.loads((out / "figures.json").read_text())
     assert figures["slope"] == pytest.approx(3.0, abs=0.05)
     assert "gradient_norm" in figures["steps"]
     assert json.loads((out / "run.json").read_text())["options"]["slope"] == 3.0
+    assert main(["train", "line", "--out", str(out), "--resume"]) == 0, "the slope is the run's"
+    assert main(["train", "line", "--out", str(out), "--resume", "--slope", "4"]) == 2
+    assert "--slope is 4.0" in capsys.readouterr().err
     page = out / "report.html"
     text = page.read_text()
     assert "<pre>a line</pre>" in text

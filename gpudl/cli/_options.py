@@ -54,4 +54,6 @@ class FamilyParser(argparse.ArgumentParser):
             cls, self.family = load(self.family), ""
             add_training_options(self, list(cls.datasets))
             cls.add_options(self.add_argument_group(f"options of {self.prog.split()[-1]}"))
+            # A run that goes on takes what was left at its default from how it began.
+            self.set_defaults(defaults={a.dest: a.default for a in self._actions})
         return super().parse_known_args(args, namespace)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 OPTIONS, LAST, FIGURES, PAGE = "run.json", "last.safetensors", "figures.json", "report.html"
 # What a run may change when it goes on: none of these alters a bit of the result.
-FREE = {"device", "threads", "out", "resume", "tensorboard", "report", "json", "quiet", "run"}
+FREE = {"device", "threads", "out", "resume", "tensorboard", "report", "json", "quiet"}
+NOT_OPTIONS = {"run", "family", "defaults"}
 FACTS = ("simd", "threads", "cores", "platform", "gpudl", "python", "numpy", "blas")
 
 
@@ -68,11 +69,8 @@ def fill(args: argparse.Namespace) -> None:
 
 def _take_over(args: argparse.Namespace, began: dict[str, Any]) -> None:
     for name, value in began.items():
-        if name in FREE:
-            continue
         mine = getattr(args, name, None)
-        # A seed of 0 is what the parser gives where none was said.
-        if mine not in (None, value) and not (name == "seed" and mine == 0):
+        if mine not in (args.defaults.get(name), value):
             flag = f"--{name.replace('_', '-')}" if name != "family" else "the family"
             raise ArgumentError(
                 "gpudl train",
@@ -135,7 +133,7 @@ def trainer_of(family: Family, args: argparse.Namespace) -> Trainer:
 
 def keep_options(args: argparse.Namespace) -> None:
     """Write the options of a run into its folder."""
-    options = {k: v for k, v in vars(args).items() if k not in FREE | {"family"}}
+    options = {k: v for k, v in vars(args).items() if k not in FREE | NOT_OPTIONS}
     write_json("gpudl train", Path(args.out) / OPTIONS, {"family": args.family, "options": options})
 
 

@@ -31,7 +31,9 @@ def run(args: argparse.Namespace) -> int:
 
     cls = load(_run.read_options(args.folder)["family"])
     parser = argparse.ArgumentParser(prog=f"gpudl sample {args.folder}")
-    parser.add_argument("--number", type=at_least_one, default=1, help="how many (1)")
+    parser.add_argument(
+        "--number", type=at_least_one, default=cls.number, help=f"how many ({cls.number})"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (0)")
     parser.add_argument("--device", default="cpu", help="where to compute")
     parser.add_argument("--image", type=Path, help="where images go (DIR/samples.png)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,4 +58,8 @@ def run(args: argparse.Namespace) -> int:
         pages.append(Path(args.out) / _run.PAGE)
     for page in pages:
         sys.stdout.write(f"report    {_run.write_page(family, history, results, page)}\n")
+    if args.out:
+        # The one thing a new user has to know next.
+        then = f" (gpudl sample {shlex.quote(args.out)})" if family.makes_samples else ""
+        sys.stdout.write(f"kept      in {args.out}{then}\n")
     return 130 if history.interrupted else 0

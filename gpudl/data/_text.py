@@ -16,6 +16,11 @@ Array = np.ndarray[Any, Any]
 TEST, VALIDATION = 0.1, 0.05  # of the text, and of what is left
 
 
+def _points(text: str) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    """The code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+
+
 class Vocabulary:
     """The characters of a text, in the order of their code points: character number i is
     `characters[i]`.
@@ -34,9 +39,7 @@ class Vocabulary:
         self.characters = "".join(sorted(set(text)))
         if not self.characters:
             raise ArgumentError("Vocabulary", "the text is empty")
-        self._points = np.frombuffer(
-            self.characters.encode("utf-32-le", "surrogatepass"), np.uint32
-        )
+        self._points = _points(self.characters)
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -49,7 +52,7 @@ class Vocabulary:
         not in the vocabulary."""
         if not isinstance(text, str):
             raise ArgumentTypeError("Vocabulary", f"a text, not {type(text).__name__}")
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        points = _points(text)
         found = np.minimum(np.searchsorted(self._points, points), len(self._points) - 1)
         strange = np.flatnonzero(self._points[found] != points)
         if len(strange):

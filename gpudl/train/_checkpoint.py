@@ -134,9 +134,10 @@ def save_best(run: Trainer) -> None:
 
 def load_best(run: Trainer) -> bool:
     """Take them over again."""
-    if not run.best:
-        return False
-    weights = run.best_weights if run.out is None else load(run.out / BEST)
+    if run.best:
+        weights = run.best_weights if run.out is None else load(run.out / BEST)
+    else:
+        weights = None if run.average is None else run.average.weights
     if weights is None:
         return False
     run.task.load_weights(weights)

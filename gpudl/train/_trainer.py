@@ -26,6 +26,8 @@ from ._interrupt import Interrupt
 from ._progress import progress
 from ._task import Result, Task
 
+MINUTE = 60.0  # between two checkpoints, where nobody says how often
+
 
 def _at_least_one(name: str, value: int | None) -> int | None:
     if value is not None and as_int("Trainer", name, value) < 1:
@@ -47,7 +49,8 @@ class Trainer:
       without a better one.
     * `out`: a folder for `last.safetensors`, from which `fit(resume=True)` goes on, and for
       `best.safetensors`, the weights that were best. `last` is written every `save_every` steps,
-      at the end of every epoch, and at the end; a writer that is killed leaves the one before.
+      or about once a minute; after every validation and epoch; and at the end. A writer that is
+      killed leaves the one before.
     * `callbacks`: who is told; `show`: how it is shown, `gd.train.progress()` if None.
 
     A run that was killed at any moment and is resumed ends with the bits of a run that was not,
@@ -114,6 +117,7 @@ class Trainer:
         self.waited = 0  # validations since then
         self.best_weights: dict[str, Tensor] | None = None  # without `out`, which keeps them
         self._begun = 0.0  # when the run would have begun without a break
+        self._saved = 0.0  # when it was saved last
 
     # ----- the run -----
     @property
@@ -145,7 +149,8 @@ class Trainer:
             raise ArgumentError("Trainer", "the loader has no batches")
         checkpoint.prepare(self, resume)
         history = self.history
-        history.interrupted, self._begun = False, time.perf_counter() - history.seconds
+        self._saved = time.perf_counter()
+        history.interrupted, self._begun = False, self._saved - history.seconds
         self.task.train()
         try:
             for callback in self.callbacks:
@@ -211,9 +216,13 @@ class Trainer:
         row |= {"seconds": time.perf_counter() - begun, **self._rates(), **metrics}
         self.history.steps.add(row)
         self._tell("on_step", row)
+        due = time.perf_counter() - self._saved > MINUTE
+        if self.save_every is not None:
+            due = self.step % self.save_every == 0
         if self.validate_every is not None and self.step % self.validate_every == 0:
             self._validate(number)
-        if self.save_every is not None and self.step % self.save_every == 0:
+            due = True
+        if due:
             self._save()
 
     def _update(self, batches: list[Any], sizes: list[int]) -> Row:
@@ -340,12 +349,14 @@ class Trainer:
             getattr(callback, event)(self, row)
 
     def _save(self) -> None:
-        self.history.seconds = time.perf_counter() - self._begun
+        self._saved = time.perf_counter()
+        self.history.seconds = self._saved - self._begun
         if self.out is not None:
             checkpoint.save_last(self)
 
     def load_best(self) -> bool:
-        """Give the models the weights of the best validation; False where there was none."""
+        """Give the models the weights of the best validation, or their average where nothing was
+        validated; False where there is neither, and they keep the last."""
         return checkpoint.load_best(self)
 
     def state_dict(self) -> dict[str, Any]:

@@ -56,12 +56,14 @@ class Family:
     shows. The command line does the rest: the loop, checkpoints, logs, report, resuming.
 
     `options` has the common options (`data`, `epochs`, `steps`, `batch_size`, `lr`, `seed`,
-    `device`), filled from `datasets`, and those that `add_options` added. The default generator is
-    seeded with `options.seed` before `__init__` runs.
+    `device`), filled from `datasets`, and those that `add_options` added: numbers, strings and
+    flags, which a run's folder keeps as JSON. The default generator is seeded with `options.seed`
+    before `__init__` runs.
     """
 
     datasets: ClassVar[dict[str, Defaults]]  # the choices of --data; the first is the default
     unit: ClassVar[str] = "samples"  # what a batch has
+    number: ClassVar[int] = 1  # of samples that gpudl sample makes where nobody says how many
 
     task: Task
     loader: DataLoader
@@ -70,18 +72,19 @@ class Family:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.training: dict[str, Any] = {}  # options of the Trainer, such as clip_norm
-        self.callbacks: list[Callback] = []  # told about the run beside the logs
+        self.callbacks: list[Callback] = []  # who else is told
 
     @classmethod
     def add_options(cls, parser: Options) -> None:
         """Add options of its own to `gpudl train`."""
 
     def steps_of(self, loader: Any) -> int:
-        """How many steps the run will have, for a schedule."""
+        """How many steps the run will have, for a schedule. `training` is set before."""
         epochs, steps = self.options.epochs, self.options.steps
         if epochs is None:
             return int(steps)
-        return int(min(epochs * len(loader), steps or epochs * len(loader)))
+        whole = epochs * -(-len(loader) // self.training.get("accumulate", 1))
+        return int(whole if steps is None else min(steps, whole))
 
     @property
     def parameters(self) -> int:
@@ -105,6 +108,11 @@ class Family:
         return {}
 
     # ----- what it makes -----
+    @property
+    def makes_samples(self) -> bool:
+        """Whether `sample` is defined."""
+        return type(self).sample is not Family.sample
+
     @classmethod
     def add_sample_options(cls, parser: Options) -> None:
         """Add options of its own to `gpudl sample`."""
