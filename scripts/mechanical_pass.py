@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "kernels"))
 
-from mechanical import RECORD, go_through, record, sources  # noqa: E402
+from mechanical import RECORD, go_through, record, sources
 
 
 def main(chosen: list[str]) -> int:

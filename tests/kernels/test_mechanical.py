@@ -16,7 +16,7 @@ _NEW = pytest.mark.skip(reason="not gone through yet: python scripts/mechanical_
     [pytest.param(s, marks=[] if s in KNOWN else [_NEW], id=s) for s in sources()],
 )
 def test_mechanical_faults_are_found(source, emulator, count):
-    alive = {name: survives for name, survives in go_through(source)}
+    alive = dict(go_through(source))
     survivors = {name for name, survives in alive.items() if survives}
     reasons = KNOWN[source]["survivors"]
     count("mechanical faults killed", len(alive) - len(survivors), len(alive))

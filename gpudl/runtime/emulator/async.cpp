@@ -158,6 +158,7 @@ void emu_tma_load_2d(void* dst, const void* map, int c0, int c1, uint64_t* barri
   copy.at[0] = c0;
   copy.at[1] = c1;
   copy.barrier = barrier;
+  copy.pc = pc;
   copy.thread = machine.thread->index;
   for (int64_t y = c1; y < static_cast<int64_t>(c1) + copy.map.box[1]; y++) {
     const int64_t first = std::max<int64_t>(c0, 0);

@@ -126,6 +126,7 @@ struct TensorCopy {
   char* to;
   int at[2];
   uint64_t* barrier;
+  const void* pc;
   uint16_t thread;
   uint32_t step;
 };

@@ -125,6 +125,11 @@ void Machine::run(std::vector<Block*>& blocks) {
     if (progress || (spinning && ++idle < kIdleRounds)) continue;
     report_deadlock(*this, blocks);
   }
+  for (Block* b : blocks) {
+    if (failed || b->copies.empty()) continue;
+    enter(*this, *b);
+    fail("wait", b->copies.front().pc, "a tensor copy that nobody has waited for is in flight when its block ends");
+  }
   block = nullptr;
 }
 

@@ -28,6 +28,7 @@ MUTANTS = (
     Mutant(HOPPER, "wait", "mbarrier_wait(&filled[stage], round & 1);", "(void)round;"),
     Mutant(HOPPER, "wait", "        wgmma_wait<0>();\n", ""),
     Mutant(HOPPER, "wait", "        wgmma_fence();\n", ""),
+    Mutant(HOPPER, "tail", "s < slices; ++s", "s <= slices; ++s"),
     Mutant(HOPPER, "phase", "(round ^ 1) & 1", "round & 1"),
     Mutant(HOPPER, "count", "SLICE_BYTES = (A_SLICE + B_SLICE) * 2", "SLICE_BYTES = A_SLICE * 2"),
     Mutant(HOPPER, "count", "&emptied[s], 4 * GROUPS)", "&emptied[s], 4)"),
