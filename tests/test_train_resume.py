@@ -281,3 +281,34 @@ def test_a_loader_without_a_state_cannot_be_kept(tmp_path: Path) -> None:
     with pytest.raises(ArgumentTypeError, match="no state_dict"):
         run.fit()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_on_a_device_goes_on_there(tmp_path: Path) -> None:
+    x, y = (t[:12] for t in gd.data.load_digits("test"))
+    batches = gd.data.TensorDataset(x, y)
+
+    def run(folder: Path, steps: int) -> gd.train.Trainer:
+        gd.manual_seed(0)
+        model = gd.nn.Sequential(
+            gd.nn.Flatten(), gd.nn.Linear(64, 8), gd.nn.Dropout(0.1), gd.nn.Linear(8, 10)
+        ).to("emu")
+        made = gd.train.Trainer(
+            gd.train.Classifier(model, gd.optim.Adam(model.parameters(), lr=0.01)),
+            gd.data.DataLoader(batches, batch_size=4, shuffle=True, seed=0),
+            steps=steps,
+            validation=gd.data.DataLoader(batches, batch_size=12),
+            ema=0.9,
+            clip_norm=1.0,
+            out=folder,
+            show=gd.train.progress(quiet=True),
+        )
+        made.fit(resume=True)
+        return made
+
+    whole = run(tmp_path / "whole", 4)
+    run(tmp_path / "part", 2)
+    part = run(tmp_path / "part", 4)
+    ours, theirs = part.task.weights(), whole.task.weights()
+    assert equal({k: v.cpu() for k, v in ours.items()}, {k: v.cpu() for k, v in theirs.items()})
+    assert part.load_best()
+    assert all(str(v.device) == "emu:0" for v in part.task.weights().values())
