@@ -80,6 +80,8 @@ _TILED_CASES = (
     Case("matmul", _pair((3, 17, 20), (3, 20, 12))),
     Case("matmul", _pair((2, 1, 5, 9), (3, 9, 8))),
     Case("matmul", _pair((2, 3, 5, 9), (9, 8))),
+    # As many batch axes as the kernel takes, none of which can be merged.
+    Case("matmul", _pair((5, 1, 3, 1, 2, 3), (1, 4, 1, 2, 3, 2))),
     # Split depth.
     Case("matmul", _pair((1, 1128), (1128, 1))),
     Case("matmul", _pair((1, 1128), (1128, 37), layouts="nt")),
