@@ -225,8 +225,8 @@ class CrossMapLRN2d(_ResponseNorm):
     """`LocalResponseNorm` of (N, C, H, W) with a window that is centred: of `size` channels, or of
     `size` - 1 where that is even; the sum is divided by `size`.
 
-    PyTorch's class of this name never takes the first channel out of its running sum, so it differs
-    from its own formula in the channels behind the first window; this one follows the formula.
+    PyTorch's class of this name never takes the first channel out of its running sum, and its
+    gradient is that of windows one channel further on; this one follows the formula.
 
     >>> import gpudl as gd
     >>> gd.nn.CrossMapLRN2d(3)(gd.ones(1, 3, 2, 2)).shape
