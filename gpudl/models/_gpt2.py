@@ -144,6 +144,8 @@ class GPT2(nn.Module):
             heads=heads or max(1, width // 64),
             width=width,
         )
+        first = left["wte.weight"]
+        model.to(device=first.device, dtype=first.dtype)
         model.load_state_dict(left)
         return model
 
