@@ -209,6 +209,13 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "init.calculate_gain": lambda: call("relu"),
     "init.dirac_": lambda: call(t(3, 3, 2)),
     "init.sparse_": lambda: call(t(3, 4), 0.5),
+    "rnn.invert_permutation": lambda: call(gd.tensor([2, 0, 1])),
+    "rnn.pack_padded_sequence": lambda: call(t(3, 4), [3, 2, 2, 1]),
+    "rnn.pad_packed_sequence": lambda: call(nn.utils.rnn.pack_sequence([t(3), t(2)])),
+    "rnn.unpack_sequence": lambda: call(nn.utils.rnn.pack_sequence([t(3), t(2)])),
+    "rnn.pack_sequence": lambda: call([t(3), t(2)]),
+    "rnn.pad_sequence": lambda: call([t(3), t(2)]),
+    "rnn.unpad_sequence": lambda: call(t(3, 2), [3, 2]),
     "utils.vector_to_parameters": lambda: call(t(3), [nn.Parameter(t(3))]),
     **{f"F.conv{d}d": (lambda d=d: _conv(d)) for d in (1, 2, 3)},
     **{f"F.conv_transpose{d}d": (lambda d=d: _conv(d, True)) for d in (1, 2, 3)},
@@ -356,6 +363,9 @@ LAYERS: dict[
     "Linear": (lambda: call(4, 3), lambda: [t(3, 4)]),
     "Bilinear": (lambda: call(4, 2, 5), lambda: [t(3, 4), t(3, 2)]),
     "Embedding": (lambda: call(5, 4), lambda: [ints(3)]),
+    **{n: (lambda: call(4, 3), lambda: [t(5, 2, 4)]) for n in ("LSTM", "GRU", "RNN")},
+    **{f"{n}Cell": (lambda: call(4, 3), lambda: [t(2, 4)]) for n in ("LSTM", "GRU", "RNN")},
+    "RNNBase": (lambda: call("LSTM", 4, 3), lambda: [t(5, 2, 4)]),
     "LayerNorm": (lambda: call(4), lambda: [t(3, 4)]),
     "Unflatten": (lambda: call(1, (2, 2)), lambda: [t(3, 4)]),
     "Flatten": (lambda: call(), lambda: [t(3, 2, 2)]),
@@ -382,7 +392,7 @@ LAYERS: dict[
         )
     },
 }
-CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "Parameter"}
+CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "Parameter", "RNNCellBase"}
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -450,6 +460,7 @@ def entries() -> list[Entry]:
         "data": gd.data,
         "init": nn.init,
         "utils": nn.utils,
+        "rnn": nn.utils.rnn,
         "autograd": gd.autograd,
         "metrics": gd.metrics,
         "testing": gd.testing,
