@@ -177,8 +177,8 @@ def batch(model: Model, size: int) -> tuple[Array, Array | None]:
     rng = np.random.default_rng(3)
     shape = (size, *model.x[1:])
     if model.tokens:
-        x = rng.integers(0, model.classes, shape)
-        return x, rng.integers(0, model.classes, math.prod(shape))
+        tokens = rng.integers(0, model.classes, shape)
+        return tokens, rng.integers(0, model.classes, math.prod(shape))
     if not model.classes:
         return rng.random(shape, dtype=np.float32), None
     x = rng.standard_normal(shape, dtype=np.float32)

@@ -149,10 +149,10 @@ class RNNBase(Module):
         same_dtype(op, x, weight_ih_l0=weight)
         ranks = (2,) if packed else (2, 3)
         if x.ndim not in ranks or x.shape[-1] != self.input_size:
-            order = "(N, T, features)" if self.batch_first else "(T, N, features)"
+            axes = "(N, T, features)" if self.batch_first else "(T, N, features)"
             raise ShapeError(
                 op,
-                f"needs {order} or (T, features) with {self.input_size} features",
+                f"needs {axes} or (T, features) with {self.input_size} features",
                 remedy=f"{op}({x.shape[-1] if x.ndim else 1}, ...) for this input",
                 input=x,
             )

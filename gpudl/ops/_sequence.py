@@ -46,11 +46,11 @@ def check_states(
     return dtype, x.shape[1] // gates
 
 
-def check_shape(op: str, wanted: tuple[int, ...], **given: Spec) -> None:
-    """Raise `ShapeError` unless each of `given` has the shape `wanted`."""
-    for name, spec in given.items():
+def check_shape(op: str, wanted: tuple[int, ...], **operands: Any) -> None:
+    """Raise `ShapeError` unless each of the operands has the shape `wanted`."""
+    for name, spec in operands.items():
         if spec.shape != wanted:
-            raise ShapeError(op, f"{name} is {wanted}", **given)
+            raise ShapeError(op, f"{name} is {wanted}", **operands)
 
 
 # ----- gradients, in tensor operations -----

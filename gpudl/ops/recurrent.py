@@ -121,13 +121,13 @@ def _lstm_fused(
     g: Any, ys: Any, needs: Any, x: Any, h0: Any, c0: Any, w: Any, *proj: Any,
     batch_sizes: Sizes, reverse: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
-    options = {"batch_sizes": batch_sizes, "reverse": reverse}
+    options: dict[str, Any] = {"batch_sizes": batch_sizes, "reverse": reverse}
     if g[3] is not None or g[4] is not None:
         return _lstm_vjp(g, ys, needs, x, h0, c0, w, *proj, **options)
     y, _, _, gates, cells = ys
     gy, gh, gc = given(g[0], y, y.shape), given(g[1], h0, h0.shape), given(g[2], c0, c0.shape)
     grads = lstm_sequence_bwd(gy, gh, gc, gates, cells, y, h0, c0, w, *proj, **options)
-    return grads if proj else grads[:4]
+    return tuple(grads[: 4 + len(proj)])
 
 
 def _lstm_bwd_rule(
@@ -261,13 +261,13 @@ def _gru_fused(
     g: Any, ys: Any, needs: Any, x: Any, h0: Any, w: Any, *bias: Any,
     batch_sizes: Sizes, reverse: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
-    options = {"batch_sizes": batch_sizes, "reverse": reverse}
+    options: dict[str, Any] = {"batch_sizes": batch_sizes, "reverse": reverse}
     if g[2] is not None or g[3] is not None:
         return _gru_vjp(g, ys, needs, x, h0, w, *bias, **options)
     y, _, gates, inner = ys
     gy, gh = given(g[0], y, y.shape), given(g[1], h0, h0.shape)
     grads = gru_sequence_bwd(gy, gh, gates, inner, y, h0, w, **options)
-    return grads if bias else grads[:3]
+    return tuple(grads[: 3 + len(bias)])
 
 
 def _gru_bwd_rule(

@@ -220,6 +220,13 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
         f"parametrizations.{n}": lambda: call(nn.Linear(3, 2), "weight")
         for n in ("weight_norm", "spectral_norm", "orthogonal")
     },
+    "rnn.invert_permutation": lambda: call(gd.tensor([2, 0, 1])),
+    "rnn.pack_padded_sequence": lambda: call(t(3, 4), [3, 2, 2, 1]),
+    "rnn.pad_packed_sequence": lambda: call(nn.utils.rnn.pack_sequence([t(3), t(2)])),
+    "rnn.unpack_sequence": lambda: call(nn.utils.rnn.pack_sequence([t(3), t(2)])),
+    "rnn.pack_sequence": lambda: call([t(3), t(2)]),
+    "rnn.pad_sequence": lambda: call([t(3), t(2)]),
+    "rnn.unpad_sequence": lambda: call(t(3, 2), [3, 2]),
     "utils.vector_to_parameters": lambda: call(t(3), [nn.Parameter(t(3))]),
     **{f"F.conv{d}d": (lambda d=d: _conv(d)) for d in (1, 2, 3)},
     **{f"F.conv_transpose{d}d": (lambda d=d: _conv(d, True)) for d in (1, 2, 3)},
@@ -411,6 +418,9 @@ LAYERS: dict[
         lambda: call(nn.TransformerDecoderLayer(4, 2, 3), 2),
         lambda: [t(3, 2, 4), t(5, 2, 4)],
     ),
+    **{n: (lambda: call(4, 3), lambda: [t(5, 2, 4)]) for n in ("LSTM", "GRU", "RNN")},
+    **{f"{n}Cell": (lambda: call(4, 3), lambda: [t(2, 4)]) for n in ("LSTM", "GRU", "RNN")},
+    "RNNBase": (lambda: call("LSTM", 4, 3), lambda: [t(5, 2, 4)]),
     "LayerNorm": (lambda: call(4), lambda: [t(3, 4)]),
     "Unflatten": (lambda: call(1, (2, 2)), lambda: [t(3, 4)]),
     "Flatten": (lambda: call(), lambda: [t(3, 2, 2)]),
@@ -437,7 +447,9 @@ LAYERS: dict[
         )
     },
 }
-CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter"}
+CONTAINERS = {
+    "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter", "RNNCellBase"
+}  # fmt: skip
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -495,6 +507,7 @@ def entries() -> list[Entry]:
         "utils": nn.utils,
         "parametrize": nn.utils.parametrize,
         "parametrizations": nn.utils.parametrizations,
+        "rnn": nn.utils.rnn,
         "autograd": gd.autograd,
         "metrics": gd.metrics,
         "swa_utils": gd.optim.swa_utils,
