@@ -7,6 +7,7 @@ void bind_pool(pybind11::module_& m);
 void bind_philox(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_layout(pybind11::module_& m);
+void bind_matmul(pybind11::module_& m);
 void bind_conv(pybind11::module_& m);
 void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
@@ -24,6 +25,7 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_philox(m);
     gpudl::bind_optim(m);
     gpudl::bind_layout(m);
+    gpudl::bind_matmul(m);
     gpudl::bind_conv(m);
     gpudl::bind_pooling(m);
     gpudl::bind_norm(m);

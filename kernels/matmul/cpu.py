@@ -1,60 +1,54 @@
-"""Matrix products on the CPU, on the micro-kernels of convolution: a product is a 1x1 convolution.
-
-They share the extension's threads. NumPy's BLAS brings threads of its own, which go on spinning
-after a product and take the cores from whatever runs next; it is left for what these kernels do
-not take: tiny products (one thread there), few rows against a large matrix, and batches.
-"""
+"""Matrix products on the CPU (`csrc/matmul.cpp`): any strides, broadcast batches, the same bits for
+any number of threads. Without the extension NumPy's BLAS computes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpudl import _C
 
-from ..layout import Array, contiguous, takes
-
-TINY = 1 << 17  # M * N * K up to which BLAS stays on one thread and calls cost more than the work
-FEW_ROWS, LARGE = 256, 1 << 20  # packing K * N elements does not pay for so few rows
+from ..layout import FLOATS, Array, contiguous
 
 
-def _rows_contiguous(a: Array) -> Array:
-    unit = a.itemsize
-    dense = a.strides[1] == unit and a.strides[0] >= a.shape[1] * unit
-    return a if dense and a.strides[0] % unit == 0 and a.flags.aligned else contiguous(a)
+def _aligned(a: Array) -> Array:
+    return a if a.flags.aligned else contiguous(a)
 
 
 def matmul(a: Array, b: Array) -> Any:
-    """(M, K) @ (K, N)."""
-    if a.ndim != 2 or b.ndim != 2:
+    """a (..., M, K) @ b (..., K, N)."""
+    dtype, shape, other = a.dtype, a.shape, b.shape
+    if dtype not in FLOATS or b.dtype != dtype or len(shape) < 2 or len(other) < 2:
         return NotImplemented
-    (M, K), (rows, N) = a.shape, b.shape
-    if M * N * K <= TINY or rows != K or not takes(a, b):
+    if shape[-1] != other[-2]:
         return NotImplemented
-    if a.strides[0] == a.itemsize and a.strides[1] != a.itemsize:
-        # a is a transposed matrix, as in the gradient of a weight: sum over its rows as they lie,
-        # which packs nothing.
-        out = _C.empty((M, 1, N), a.dtype)
-        pixels = _rows_contiguous(a.T)[None], _rows_contiguous(b)[None]
-        _C.conv_wgrad(*pixels, out, [1], [0], [1], 1)
-        return out[:, 0]
-    if M < FEW_ROWS and K * N >= LARGE:
-        return NotImplemented
-    out = _C.empty((1, M, N), a.dtype)
-    weight = b if b.flags.aligned else contiguous(b)
-    _C.conv_fwd(_rows_contiguous(a)[None], weight.T[:, :, None], out, [1], [0], [1], 1)
-    return out[0]
+    if len(shape) == len(other) == 2:
+        out = _C.empty((shape[0], other[1]), dtype)
+    else:
+        try:
+            batch = np.broadcast_shapes(shape[:-2], other[:-2])
+        except ValueError:
+            return NotImplemented
+        out = _C.empty((*batch, shape[-2], other[-1]), dtype)
+    _C.matmul(_aligned(a), _aligned(b), out)
+    return out
 
 
 def linear(x: Array, w: Array, *bias: Array) -> Any:
     """x (..., K) times the transpose of w (N, K), plus a bias (N,)."""
-    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1]:
+    dtype = x.dtype
+    if dtype not in FLOATS or w.dtype != dtype or w.ndim != 2 or x.ndim < 1:
         return NotImplemented
-    if bias and (bias[0].shape != w.shape[:1] or bias[0].dtype != w.dtype):
+    if x.shape[-1] != w.shape[1]:
         return NotImplemented
-    flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1] or 1)
-    out = matmul(flat, w.T)
-    if out is NotImplemented:
-        return out
+    row = None
     if bias:
-        out += bias[0]
-    return out if x.ndim == 2 else out.reshape(*x.shape[:-1], w.shape[0])
+        row = bias[0]
+        if row.shape != w.shape[:1] or row.dtype != dtype:
+            return NotImplemented
+        row = contiguous(row)
+    out = _C.empty((*x.shape[:-1], w.shape[0]), dtype)
+    rows = x if x.ndim > 1 else x[None]
+    _C.matmul(_aligned(rows), _aligned(w).T, out if x.ndim > 1 else out[None], row)
+    return out
