@@ -28,7 +28,7 @@ def check(tmp_path, *options):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the emulator is for Linux")
 def test_a_dry_run_passes_and_reports(tmp_path):
-    options = ("--families", "softmax", "random", "--smallest", "--steps", "1")
+    options = ("--families", "softmax", "random", "--smallest", "--steps", "1", "--minutes", "30")
     done, report = check(tmp_path, *options)
     assert done.returncode == 0, done.stderr
     assert {row["kernel"] for row in report["cases"]} >= {"softmax_fwd", "philox_uniform"}
