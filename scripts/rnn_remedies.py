@@ -185,7 +185,8 @@ def remedies(length: int) -> list[Remedy]:
     return [
         Remedy("gated cells (LSTM)", Plain, lambda: Gated("length", length), "error", False),
         Remedy(
-            "forget bias by length", lambda: Gated(0.0), lambda: Gated("length", length), "first", True
+            "forget bias by length", lambda: Gated(0.0), lambda: Gated("length", length),
+            "first", True,
         ),
         Remedy("orthogonal start", Plain, lambda: Plain(orthogonal=True), "first", True),
         Remedy("residual connection", Plain, lambda: Plain(residual=True), "first", True),

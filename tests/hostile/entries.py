@@ -448,7 +448,8 @@ LAYERS: dict[
     },
 }
 CONTAINERS = {
-    "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter", "RNNCellBase"
+    "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter",
+    "RNNCellBase",
 }  # fmt: skip
 
 

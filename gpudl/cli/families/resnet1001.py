@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from ...data import DataLoader, Subset, TensorDataset, random_split
 from ...models import PreActResNet
 from ...nn import Conv2d
+from ...nn.utils import clip_grad_norm_
 from ...optim import SGD
 from ...optim.lr_scheduler import OneCycleLR
 from ...train import Callback, Classifier, History, Predictions, Trainer, predict, sections
@@ -36,7 +38,7 @@ class GradientNorms(Callback):
         if trainer.step % self.every and trainer.step != 1:
             return
         found = [
-            float(np.linalg.norm(m.weight.grad.cpu().numpy().ravel()))
+            float(np.linalg.norm(m.weight.grad.cpu().numpy().astype(np.float64).ravel()))
             for m in trainer.task.models["model"].modules()
             if isinstance(m, Conv2d) and m.weight.grad is not None
         ]
@@ -45,8 +47,33 @@ class GradientNorms(Callback):
 
     @property
     def ratios(self) -> list[float]:
-        """The largest norm over the smallest, at each of the steps."""
-        return [float(n.max() / max(n.min(), 1e-45)) for n in self.norms]
+        """The largest norm over the smallest, at each of the steps; infinite where one overflowed
+        or is zero."""
+        good = [bool(np.isfinite(n).all() and n.min() > 0) for n in self.norms]
+        return [
+            float(n.max() / n.min()) if ok else math.inf
+            for n, ok in zip(self.norms, good, strict=True)
+        ]
+
+
+class PlainTask(Classifier):
+    """Without skip connections gradients grow from layer to layer until they overflow: those are
+    left out, and the rest is clipped, so that there is a step to make at all."""
+
+    def training_step(self, batch: Any) -> dict[str, Any]:
+        found = super().training_step(batch)
+        found["loss"].backward()
+        lost = 0
+        for p in self.parameters:
+            if not np.isfinite(p.grad.cpu().numpy()).all():
+                p.grad, lost = None, lost + 1
+        clip_grad_norm_(self.parameters, 1.0)
+        self.optimizers["optimizer"].step()
+        return {
+            "cross_entropy": found["loss"].item(),
+            "accuracy": found["accuracy"],
+            "overflowed": lost,
+        }
 
 
 class DeepResidualNetwork(Family):
@@ -95,7 +122,8 @@ class DeepResidualNetwork(Family):
             pct_start=0.2,
             cycle_momentum=False,
         )
-        self.task = Classifier(self.model, optimizer, schedule)
+        task = PlainTask if options.plain else Classifier
+        self.task = task(self.model, optimizer, schedule)
         self.norms = GradientNorms(every=max(1, self.steps_of(self.loader) // 50))
         self.callbacks = [self.norms]
 
@@ -114,7 +142,8 @@ class DeepResidualNetwork(Family):
         }
         lines = [f"test      {found.accuracy:.2%} of {len(found.labels):,} images"]
         if ratios := self.norms.ratios:
-            figures["gradient_ratio"] = max(ratios)
+            if math.isfinite(max(ratios)):
+                figures["gradient_ratio"] = max(ratios)
             lines.append(
                 f"gradients largest over smallest norm of a layer: {max(ratios):.3g} at most"
             )
@@ -132,8 +161,11 @@ class DeepResidualNetwork(Family):
 
         figure = Figure(figsize=(8, 3.5), layout="constrained")
         axes = figure.add_subplot()
-        with np.errstate(divide="ignore"):
-            heat = np.log10(np.stack(self.norms.norms, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            heat = np.log10(
+                np.stack([n for n in self.norms.norms if len(n) == len(self.norms.norms[0])], 1)
+            )
+        heat[~np.isfinite(heat)] = np.nan
         image = axes.imshow(
             heat, aspect="auto", origin="lower", interpolation="nearest",
             extent=(0.0, float(self.norms.steps[-1]), 0.0, float(len(heat))),
