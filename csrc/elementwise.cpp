@@ -69,6 +69,75 @@ void unary_bwd_op(const py::array& g, const py::array& x, py::array& out) {
     });
 }
 
+// An axis of a broadcast operation: its extent and the steps of a, b and out in elements.
+struct Axis {
+    int64_t extent, a, b, out;
+};
+
+// The axes of a broadcast operation from the outermost in the memory of out to the innermost, neighbours joined where every
+// operand allows it.
+std::vector<Axis> joined_axes(const py::array& a, const py::array& b, const py::array& out) {
+    const Shape as = element_strides(a, "a"), bs = element_strides(b, "b"), os = element_strides(out, "out");
+    const auto step = [&](const py::array& x, const Shape& strides, py::ssize_t i) -> int64_t {
+        const py::ssize_t at = i - (out.ndim() - x.ndim());
+        if (at < 0 || (x.shape(at) == 1 && out.shape(i) != 1)) return 0;
+        if (x.shape(at) != out.shape(i)) throw py::value_error("the operands do not broadcast to the shape of out");
+        return strides[size_t(at)];
+    };
+    if (a.ndim() > out.ndim() || b.ndim() > out.ndim()) throw py::value_error("an operand has more axes than out");
+    std::vector<Axis> axes;
+    for (py::ssize_t i = 0; i < out.ndim(); ++i) {
+        const Axis axis{out.shape(i), step(a, as, i), step(b, bs, i), os[size_t(i)]};
+        if (axis.extent != 1) axes.push_back(axis);
+    }
+    std::sort(axes.begin(), axes.end(), [](const Axis& x, const Axis& y) { return x.out > y.out; });
+    std::vector<Axis> out_axes;
+    for (const Axis& inner : axes) {
+        if (!out_axes.empty()) {
+            Axis& outer = out_axes.back();
+            if (outer.a == inner.a * inner.extent && outer.b == inner.b * inner.extent && outer.out == inner.out * inner.extent) {
+                outer = {outer.extent * inner.extent, inner.a, inner.b, inner.out};
+                continue;
+            }
+        }
+        out_axes.push_back(inner);
+    }
+    if (out_axes.empty()) out_axes.push_back({1, 1, 1, 1});
+    return out_axes;
+}
+
+// out = a op b, broadcast to the dense array out. False, with nothing done, where an operand's elements do not adjoin along
+// the runs of out.
+template <BinaryOp OP>
+bool binary_op(const py::array& a, const py::array& b, py::array& out) {
+    return with_float(a, "a", [&](auto zero) {
+        using T = decltype(zero);
+        const T *left = readable<T>(a, "a"), *right = readable<T>(b, "b");
+        T* to = writable<T>(out, "out");
+        if (!is_dense(out)) throw py::value_error("out: expected an array without gaps, got " + describe(out));
+        const std::vector<Axis> axes = joined_axes(a, b, out);
+        const int64_t n = out.size();
+        if (n == 0) return true;
+        const Axis run = axes.back();
+        if (run.a < 0 || run.a > 1 || run.b < 0 || run.b > 1) return false;
+        const py::gil_scoped_release nogil;
+        parallel_for(0, n, GRAIN, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end;) {
+                int64_t row = i / run.extent, from_a = 0, from_b = 0;
+                const int64_t at = i % run.extent, count = std::min(run.extent - at, end - i);
+                for (size_t axis = axes.size() - 1; axis-- > 0; row /= axes[axis].extent) {
+                    const int64_t j = row % axes[axis].extent;
+                    from_a += j * axes[axis].a;
+                    from_b += j * axes[axis].b;
+                }
+                GPUDL_DISPATCH(binary<T>(OP, left + from_a + at * run.a, run.a, right + from_b + at * run.b, run.b, to + i, count));
+                i += count;
+            }
+        });
+        return true;
+    });
+}
+
 // out = x + bias over (outer, channels, inner), all C-contiguous.
 void bias_add(const py::array& x, const py::array& bias, py::array& out) {
     check_ndim(x, 3, "x");
@@ -101,7 +170,13 @@ void bind_elementwise(py::module_& m) {
     GPUDL_UNARY(silu);
     GPUDL_UNARY(erf);
     GPUDL_UNARY(erfinv);
-    GPUDL_UNARY(exp);  // for the test of exp_, which the others are made of
+    GPUDL_UNARY(exp);
+    GPUDL_UNARY(log);
+    GPUDL_UNARY(sqrt);
+    GPUDL_UNARY(square);
+    GPUDL_UNARY(reciprocal);
+    GPUDL_UNARY(negative);
+    GPUDL_UNARY(abs);
 #undef GPUDL_UNARY
 #define GPUDL_UNARY_BWD(name) m.def(#name "_bwd", &unary_bwd_op<UnaryOp::name>, "g"_a, "x"_a, "out"_a)
     GPUDL_UNARY_BWD(relu);
@@ -109,6 +184,14 @@ void bind_elementwise(py::module_& m) {
     GPUDL_UNARY_BWD(gelu_tanh);
     GPUDL_UNARY_BWD(silu);
 #undef GPUDL_UNARY_BWD
+#define GPUDL_BINARY(name) m.def(#name, &binary_op<BinaryOp::name>, "a"_a, "b"_a, "out"_a)
+    GPUDL_BINARY(add);
+    GPUDL_BINARY(subtract);
+    GPUDL_BINARY(multiply);
+    GPUDL_BINARY(divide);
+    GPUDL_BINARY(maximum);
+    GPUDL_BINARY(minimum);
+#undef GPUDL_BINARY
     m.def("bias_add", &bias_add, "x"_a, "bias"_a, "out"_a);
 }
 

@@ -3,6 +3,7 @@
 
 namespace gpudl {
 
-enum class UnaryOp { relu, sigmoid, tanh, gelu, gelu_tanh, silu, erf, erfinv, exp };
+enum class UnaryOp { relu, sigmoid, tanh, gelu, gelu_tanh, silu, erf, erfinv, exp, log, sqrt, square, reciprocal, negative, abs };
+enum class BinaryOp { add, subtract, multiply, divide, maximum, minimum };
 
 }  // namespace gpudl

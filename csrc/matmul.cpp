@@ -146,9 +146,10 @@ bool reads(const FewRows<T>& few) {
 template <class T>
 void run_few(const FewRows<T>& few) {
     const int64_t work = few.job.m * few.job.k, n = few.job.n;
-    // Pieces of whole cache lines, long enough for a task and short enough for the sums.
     const int64_t wanted = std::min(MOST_TASKS, std::max<int64_t>(1, work * n / (TASK_WORK / 4)));
-    const int64_t grain = std::min(FEW_COLUMNS, ceil_div(ceil_div(n, wanted), 64) * 64);
+    // Rows of b are read in runs of a kilobyte at least.
+    const int64_t unit = few.job.b_col == 1 ? 256 : 16;
+    const int64_t grain = std::min(FEW_COLUMNS, ceil_div(ceil_div(n, wanted), unit) * unit);
     parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
         const Scratch sums(size_t(2 * FEW * (end - begin)) * sizeof(T), kTaskSlot);
         GPUDL_DISPATCH(few_task<T>(few, begin, end, sums.as<T>()));

@@ -569,8 +569,11 @@ def tanh_gelu_slope(x):
 
 
 def exp(x):
-    """What the other functions are made of; the row `exp` is NumPy's."""
     return elementwise._unary(_C.exp, x)
+
+
+def log(x):
+    return elementwise._unary(_C.log, x)
 
 
 # name: (kernel, float64 function, largest |x|, ulp in float32)
@@ -602,6 +605,89 @@ def test_unary_accuracy(simd, name):
     x32 = x.astype(np.float32)
     assert ulps(kernel(x32), exact(x32.astype(np.float64))) <= limit
     assert ulps(kernel(x), exact(x)) <= 8
+
+
+def test_log_accuracy_and_edges(simd):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.exp(rng.uniform(-103, 88.7, 30000)), rng.uniform(0.5, 2.0, 30000)])
+    x = x.astype(np.float32)
+    x = x[x > 0]
+    assert ulps(log(x), np.log(x.astype(np.float64))) <= 2
+    edges = np.array([0.0, -0.0, -1.0, np.inf, -np.inf, np.nan, 1.0, 1e-45], np.float32)
+    with np.errstate(all="ignore"):
+        want = np.log(edges.astype(np.float64)).astype(np.float32)
+    np.testing.assert_array_equal(log(edges), want)
+
+
+BINARY = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+SIMPLE = {
+    "sqrt": np.sqrt,
+    "square": np.square,
+    "reciprocal": np.reciprocal,
+    "negative": np.negative,
+    "abs": np.abs,
+}
+PAIRS = [((37, 1128), s) for s in [(37, 1128), (1128,), (37, 1), (1, 1), (), (1, 1128)]]
+PAIRS += [((0, 3), (3,)), ((5, 1, 7), (6, 1)), ((4, 6, 5, 3), (6, 1, 1)), ((1,), (1,))]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_has_numpys_bits(simd, name, dtype):
+    kernel, exact = getattr(elementwise, name), BINARY[name]
+    for shapes in [*PAIRS, *[pair[::-1] for pair in PAIRS]]:
+        a, b = (rand(s, dtype, i) for i, s in enumerate(shapes))
+        want = exact(a, b)
+        out = np.empty(want.shape, dtype)
+        assert kernel(a, b, out=out) is out
+        np.testing.assert_array_equal(out, want)
+        if want.ndim > 1:  # in the memory order of a transposed result
+            out = np.empty(want.shape[::-1], dtype).T
+            a, b = np.asfortranarray(a), np.asfortranarray(b)
+            assert kernel(a, b, out=out) is out
+            np.testing.assert_array_equal(out, want)
+
+
+def test_binary_special_values(simd):
+    values = np.array([0.0, -1.0, 1.0, np.inf, -np.inf, np.nan], np.float32)
+    a, b = (np.ascontiguousarray(x) for x in np.meshgrid(values, values))
+    for name, exact in BINARY.items():
+        with np.errstate(all="ignore"):
+            want = exact(a, b)
+        np.testing.assert_array_equal(getattr(elementwise, name)(a, b, out=np.empty_like(a)), want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SIMPLE)
+def test_simple_unary_has_numpys_bits(simd, name, dtype):
+    values = np.array([0.0, -0.0, -1.0, np.inf, -np.inf, np.nan], dtype)
+    for x in (rand((37, 1128), dtype), rand((0, 3), dtype), rand((5, 4, 3), dtype).T, values):
+        out = np.empty_like(x)
+        with np.errstate(all="ignore"):
+            want = SIMPLE[name](x)
+            assert getattr(elementwise, name)(x, out=out) is out
+        np.testing.assert_array_equal(out, want)
+        np.testing.assert_array_equal(np.signbit(out[out == 0]), np.signbit(want[want == 0]))
+
+
+def test_large_kernels_leave_other_layouts_to_numpy():
+    x = rand((40, 60), np.float32)
+    out = np.empty((40, 30), np.float32)
+    assert elementwise.add(x[:, ::2], x[:, ::2], out=out) is NotImplemented
+    assert elementwise.add(x[:, ::-2], x[:, ::2], out=out) is NotImplemented
+    assert elementwise.exp(x[:, ::2], out=out) is NotImplemented
+    assert elementwise.exp(x.astype(np.float64), out=np.empty((40, 60))) is NotImplemented
+    assert elementwise.abs(x.astype(np.int64), out=np.empty((40, 60), np.int64)) is NotImplemented
+    for wrong in ((x, x[:5], np.empty_like(x)), (x, x, out), (x, x, np.empty((40, 120))[:, ::2])):
+        with pytest.raises((ValueError, TypeError)):
+            _C.add(*wrong)
 
 
 def test_exp_underflow_and_overflow(simd):

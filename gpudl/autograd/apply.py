@@ -17,13 +17,10 @@ from numpy import ndarray
 from .. import devices
 from ..errors import DeviceError, GpudlError, KernelError
 from .inspection import setting_hooks
-from .primitive import Primitive, Spec
+from .primitive import POOL_ELEMENTS, Primitive, Spec
 from .state import Hook, rare, state
 from .tape import Node, pick, record, save_outputs
 from .variable import Variable, make, share
-
-# Elements from which an elementwise result comes from the pool (256 KB of float32).
-POOL_ELEMENTS = 65536
 
 # Results such as log(0) are IEEE values here, as on every device, not warnings of the library
 # that computed them.
@@ -46,7 +43,7 @@ def run(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any]) -
             if type(a) is not ndarray or type(b) is not ndarray:
                 out = compute(prim, (a, b), params)
             elif prim.pooled and a.size + b.size > POOL_ELEMENTS:
-                out = _pooled(prim, (a, b))
+                out = prim.pooled_result((a, b))
             elif params:
                 out = prim.cpu(a, b, **params)
             else:
@@ -59,7 +56,7 @@ def run(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any]) -
             if type(a) is not ndarray:
                 out = compute(prim, (a,), params)
             elif prim.pooled and a.size > POOL_ELEMENTS:
-                out = _pooled(prim, (a,))
+                out = prim.pooled_result((a,))
             else:
                 out = prim.cpu(a, **params) if params else prim.cpu(a)
         else:
@@ -131,14 +128,6 @@ def device_of(op: str, arrays: tuple[Any, ...]) -> devices.Device:
                 op, f"operands on {found} and {other}", remedy=f'move one: x.to("{found}")'
             )
     return found
-
-
-def _pooled(prim: Primitive, arrays: tuple[Any, ...]) -> Any:
-    """A large elementwise result, written into a block of the pool."""
-    spec: Spec = prim.rule(*[Spec(a.shape, a.dtype) for a in arrays])
-    out = devices.CPU.empty_elementwise(spec.shape, spec.dtype, arrays)
-    prim.cpu(*arrays, out=out)
-    return out
 
 
 def _note_view(base: Variable, view: Variable) -> None:

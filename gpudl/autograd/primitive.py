@@ -43,6 +43,9 @@ class Ufunc:
         return getattr(xp, self.name)(*arrays)
 
 
+# Elements from which an elementwise result comes from the pool (256 KB of float32).
+POOL_ELEMENTS = 65536
+
 Rule = Callable[..., Any]
 Vjp = Callable[..., Any]
 
@@ -78,6 +81,7 @@ class Primitive:
         "joint",
         "jvp",
         "kernel",
+        "large",
         "linear",
         "n_diff",
         "n_out",
@@ -135,14 +139,43 @@ class Primitive:
         self.why, self.flops, self.crossed = why, flops, crossed
         self.pooled = isinstance(ref, Ufunc) and kernel is None and elementwise
         self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
+        # What computes on the CPU: `cpu(*arrays)`, and `large(*arrays, out=...)` for a pooled row.
         self.cpu = self._first_cpu_call
+        self.large: Callable[..., Any] = self._first_large_call
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
     def _first_cpu_call(self, *arrays: Any, **params: Any) -> Any:
-        self.cpu = self.implementation(devices.CPU)
+        cpu = devices.CPU
+        self.cpu = self.reference(cpu) if self.pooled else self.implementation(cpu)
         return self.cpu(*arrays, **params)
+
+    def _first_large_call(self, *arrays: Any, out: Any) -> Any:
+        self.large = self._choose_large()
+        return self.large(*arrays, out=out)
+
+    def _choose_large(self) -> Callable[..., Any]:
+        """The threaded kernel of a pooled row, where it has one, beside the array function, which
+        is quicker for little work and takes every dtype and layout."""
+        reference = self.reference(devices.CPU)
+        kernel = kernels.find(self.name, "cpu")
+        if kernel is None:
+            return reference
+
+        def run(*arrays: Any, out: Any) -> Any:
+            if kernel(*arrays, out=out) is NotImplemented:
+                reference(*arrays, out=out)
+            return out
+
+        return run
+
+    def pooled_result(self, arrays: tuple[Any, ...]) -> Any:
+        """A large elementwise result, written into a block of the pool."""
+        spec: Spec = self.rule(*[Spec(a.shape, a.dtype) for a in arrays])
+        out = devices.CPU.empty_elementwise(spec.shape, spec.dtype, arrays)
+        self.large(*arrays, out=out)
+        return out
 
     def reference(self, device: devices.Device) -> Callable[..., Any]:
         """The reference on `device`."""
@@ -181,7 +214,14 @@ class Primitive:
             kernel = self._twin_or(kernel, device)
         if settings.kernels == "library" or (kernel is None and self.kernel is None):
             notice("library", self.name, lambda: f"computed by {library} on {device}")
-            return reference
+            if not self.pooled or device.kind != "cpu" or settings.kernels == "library":
+                return reference
+
+            def sized(*arrays: Any) -> Any:
+                large = sum(a.size for a in arrays) > POOL_ELEMENTS
+                return self.pooled_result(arrays) if large else reference(*arrays)
+
+            return sized
 
         def run(*arrays: Any, **params: Any) -> Any:
             out: Any = NotImplemented

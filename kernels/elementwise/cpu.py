@@ -1,7 +1,8 @@
 """Elementwise functions on the CPU (`csrc/elementwise.cpp`), in the memory order of the operand.
 
-In float32 tanh, sigmoid and erf are within 4 ulp of the exact result; the float64
-versions are the C library's.
+In float32 exp, log, tanh, sigmoid and erf are within 4 ulp of the exact result; the float64
+versions are the C library's. Functions with an `out` are for large arrays, which they fill with all
+threads; rows call the array function for small ones.
 """
 
 from __future__ import annotations
@@ -111,6 +112,93 @@ def erf(x: Array) -> Any:
 def erfinv(x: Array) -> Any:
     """The inverse of the error function: inf at 1, -inf at -1, NaN outside [-1, 1]."""
     return _unary(_C.erfinv, x)
+
+
+# ----- large arrays -----
+def _fill(native: Native, x: Array, out: Array) -> Any:
+    """out = f(x) where both lie alike in memory."""
+    if x.dtype not in FLOATS or x.strides != out.strides or not x.flags.aligned:
+        return NotImplemented
+    if not (x.flags.c_contiguous or _C.is_dense(x)):
+        return NotImplemented
+    native(x, out)
+    return out
+
+
+def _fill_float32(native: Native, x: Array, out: Array) -> Any:
+    """As `_fill`; of float64 NumPy's functions are vectorised, and the C library's are not."""
+    return _fill(native, x, out) if x.dtype == FLOATS[0] else NotImplemented
+
+
+def _fill_binary(native: Callable[..., bool], a: Array, b: Array, out: Array) -> Any:
+    if not takes(a, b) or not (a.flags.aligned and b.flags.aligned):
+        return NotImplemented
+    return out if native(a, b, out) else NotImplemented
+
+
+def exp(x: Array, out: Array) -> Any:
+    """e to the power x."""
+    return _fill_float32(_C.exp, x, out)
+
+
+def log(x: Array, out: Array) -> Any:
+    """The natural logarithm: -inf at 0, NaN below."""
+    return _fill_float32(_C.log, x, out)
+
+
+def sqrt(x: Array, out: Array) -> Any:
+    """The square root, NaN below 0."""
+    return _fill(_C.sqrt, x, out)
+
+
+def square(x: Array, out: Array) -> Any:
+    """x * x."""
+    return _fill(_C.square, x, out)
+
+
+def reciprocal(x: Array, out: Array) -> Any:
+    """1 / x."""
+    return _fill(_C.reciprocal, x, out)
+
+
+def negative(x: Array, out: Array) -> Any:
+    """-x."""
+    return _fill(_C.negative, x, out)
+
+
+def abs(x: Array, out: Array) -> Any:
+    """|x|."""
+    return _fill(_C.abs, x, out)
+
+
+def add(a: Array, b: Array, out: Array) -> Any:
+    """a + b, broadcast."""
+    return _fill_binary(_C.add, a, b, out)
+
+
+def subtract(a: Array, b: Array, out: Array) -> Any:
+    """a - b, broadcast."""
+    return _fill_binary(_C.subtract, a, b, out)
+
+
+def multiply(a: Array, b: Array, out: Array) -> Any:
+    """a * b, broadcast."""
+    return _fill_binary(_C.multiply, a, b, out)
+
+
+def divide(a: Array, b: Array, out: Array) -> Any:
+    """a / b, broadcast."""
+    return _fill_binary(_C.divide, a, b, out)
+
+
+def maximum(a: Array, b: Array, out: Array) -> Any:
+    """The larger of a and b, broadcast; NaN where either is."""
+    return _fill_binary(_C.maximum, a, b, out)
+
+
+def minimum(a: Array, b: Array, out: Array) -> Any:
+    """The smaller of a and b, broadcast; NaN where either is."""
+    return _fill_binary(_C.minimum, a, b, out)
 
 
 def bias_add(x: Array, b: Array) -> Any:
