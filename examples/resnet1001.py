@@ -31,12 +31,11 @@ def train(skip: bool) -> None:
         optimizer.step()
         schedule.step()
         if step % 10 == 0:
-            norms = [
-                gd.linalg.vector_norm(p.grad).item() for p in model.parameters() if p.ndim == 4
-            ]
+            grads = [p.grad for p in model.parameters() if p.ndim == 4]
+            norms = [gd.linalg.vector_norm(g.double()).item() for g in grads if g is not None]
             print(
-                f"step {step:4}  loss {loss.item():.4f}  "
-                f"gradient of a layer: {min(norms):.1e} to {max(norms):.1e}"
+                f"step {step:4}  loss {loss.item():.4f}  gradient of a layer: {min(norms):.1e} to "
+                f"{max(norms):.1e}, {len(grads) - len(norms)} overflowed"
             )
     model.eval()
     with gd.no_grad():

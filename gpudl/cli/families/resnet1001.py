@@ -63,10 +63,10 @@ class PlainTask(Classifier):
     def training_step(self, batch: Any) -> dict[str, Any]:
         found = super().training_step(batch)
         found["loss"].backward()
-        lost = 0
+        lost = 0.0
         for p in self.parameters:
             if not np.isfinite(p.grad.cpu().numpy()).all():
-                p.grad, lost = None, lost + 1
+                p.grad, lost = None, lost + 1.0
         clip_grad_norm_(self.parameters, 1.0)
         self.optimizers["optimizer"].step()
         return {
@@ -74,6 +74,10 @@ class PlainTask(Classifier):
             "accuracy": found["accuracy"],
             "overflowed": lost,
         }
+
+    def validation_step(self, batch: Any) -> dict[str, Any]:
+        """Loss and accuracy."""
+        return super().training_step(batch)
 
 
 class DeepResidualNetwork(Family):
