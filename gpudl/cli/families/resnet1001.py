@@ -65,7 +65,7 @@ class PlainTask(Classifier):
         found["loss"].backward()
         lost = 0.0
         for p in self.parameters:
-            if not np.isfinite(p.grad.cpu().numpy()).all():
+            if p.grad is not None and not np.isfinite(p.grad.cpu().numpy()).all():
                 p.grad, lost = None, lost + 1.0
         clip_grad_norm_(self.parameters, 1.0)
         self.optimizers["optimizer"].step()
