@@ -78,6 +78,7 @@ class Recurrent(LanguageModel):
             dropout=options.dropout,
         ).to(options.device)
         pieces = CharDataset(self.parts.train, self.vocabulary, self.context, stride=self.context)
+        options.batch_size = min(options.batch_size, len(pieces))  # a short text has few pieces
         rows = ContiguousBatchSampler(len(pieces), options.batch_size)
         self.loader = DataLoader(pieces, batch_sampler=rows)
         optimizer = AdamW(self.model.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
