@@ -16,7 +16,7 @@ from .steps import Sizes, previous, runs
 def _packing_pays(rows: int, w: Array) -> bool:
     """Whether the product of all rows is worth packing the weight; measured with one step of 1, 4
     and 16 rows against hidden sizes 64, 256 and 512."""
-    return 64 * rows >= w.shape[-1]
+    return bool(64 * max(rows, 1) >= w.shape[-1])
 
 
 def _weight_gradient(g: Array, y: Array, h0: Array, batch_sizes: Sizes, reverse: bool) -> Array:
