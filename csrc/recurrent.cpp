@@ -35,31 +35,37 @@ std::vector<RecurrentStep> read_steps(const Shape& batch_sizes, bool reverse, in
     return steps;
 }
 
-// The weight (rows, columns) or its transpose, packed; the buffer lives as long as this.
 template <class T>
-class Packed {
-public:
-    Packed(const T* w, int64_t rows, int64_t columns, bool transposed) {
-        weight.depth = transposed ? columns : rows;
-        weight.columns = transposed ? rows : columns;
-        int64_t width = 0;
-        GPUDL_DISPATCH(panel_width<T>(&width));
-        const int64_t panels = ceil_div(weight.columns, width), size = weight.depth * width;
-        data_.resize(size_t(panels * size));
-        const int64_t row = transposed ? 1 : columns, column = transposed ? columns : 1;
-        parallel_for(0, panels, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)), [&](int64_t b, int64_t e) {
-            for (int64_t p = b; p < e; ++p) {
-                const int64_t c = p * width, here = std::min(width, weight.columns - c);
-                GPUDL_DISPATCH(pack_panel<T>(w + c * column, row, column, weight.depth, here, data_.data() + p * size));
-            }
-        });
-        weight.panels = data_.data();
-    }
-    RecurrentWeight<T> weight;
+int64_t width_of_panels() {
+    int64_t width = 0;
+    GPUDL_DISPATCH(panel_width<T>(&width));
+    return width;
+}
 
-private:
-    std::vector<T> data_;
-};
+// Elements of the packed (rows, columns), or of its transpose.
+template <class T>
+int64_t packed_size(int64_t rows, int64_t columns, bool transposed) {
+    const int64_t width = width_of_panels<T>();
+    return transposed ? columns * ceil_div(rows, width) * width : rows * ceil_div(columns, width) * width;
+}
+
+// The weight (rows, columns) or its transpose, packed into `to`.
+template <class T>
+RecurrentWeight<T> pack(const T* w, int64_t rows, int64_t columns, bool transposed, T* to) {
+    RecurrentWeight<T> weight;
+    weight.panels = to;
+    weight.depth = transposed ? columns : rows;
+    weight.columns = transposed ? rows : columns;
+    const int64_t width = width_of_panels<T>(), size = weight.depth * width;
+    const int64_t row = transposed ? 1 : columns, column = transposed ? columns : 1;
+    parallel_for(0, ceil_div(weight.columns, width), std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)), [&](int64_t b, int64_t e) {
+        for (int64_t p = b; p < e; ++p) {
+            const int64_t c = p * width, here = std::min(width, weight.columns - c);
+            GPUDL_DISPATCH(pack_panel<T>(w + c * column, row, column, weight.depth, here, to + p * size));
+        }
+    });
+    return weight;
+}
 
 // Sequences of one task. They do not meet, so this may depend on the number of threads and leaves the bits alone.
 int64_t sequences_a_task(int64_t batch, const std::vector<RecurrentStep>& steps) {
@@ -105,9 +111,10 @@ void lstm_fwd(const py::array& x, const py::array& h0, const py::array& c0, cons
         const T *hp = contiguous<T>(h0, "h0"), *cp = contiguous<T>(c0, "c0"), *wp = contiguous<T>(w, "w");
         const T* pp = proj ? contiguous<T>(*proj, "proj") : nullptr;
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, 4 * H, P, true), packed_proj(pp, proj ? P : 0, H, true);
-        job.weight = packed.weight;
-        if (pp != nullptr) job.proj = packed_proj.weight;
+        const int64_t own = packed_size<T>(4 * H, P, true), more = pp != nullptr ? packed_size<T>(P, H, true) : 0;
+        const Scratch packed(size_t(own + more) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, 4 * H, P, true, packed.as<T>());
+        if (pp != nullptr) job.proj = pack(pp, P, H, true, packed.as<T>() + own);
         copy_all(hp, job.h, batch * P);
         copy_all(cp, job.c, batch * H);
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) {
@@ -156,9 +163,10 @@ void lstm_bwd(const py::array& gy, const py::array& gates, const py::array& cell
         const T* wp = contiguous<T>(w, "w");
         const T* pp = proj ? contiguous<T>(*proj, "proj") : nullptr;
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, 4 * H, P, false), packed_proj(pp, proj ? P : 0, H, false);
-        job.weight = packed.weight;
-        if (pp != nullptr) job.proj = packed_proj.weight;
+        const int64_t own = packed_size<T>(4 * H, P, false), more = pp != nullptr ? packed_size<T>(P, H, false) : 0;
+        const Scratch packed(size_t(own + more) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, 4 * H, P, false, packed.as<T>());
+        if (pp != nullptr) job.proj = pack(pp, P, H, false, packed.as<T>() + own);
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) {
             const Scratch scratch(size_t((e - b) * H) * sizeof(T), kTaskSlot);
             GPUDL_DISPATCH(lstm_bwd_rows<T>(job, b, e, scratch.as<T>()));
@@ -192,8 +200,8 @@ void gru_fwd(const py::array& x, const py::array& h0, const py::array& w, const 
         job.h = contiguous_out<T>(h, "h");
         const T *hp = contiguous<T>(h0, "h0"), *wp = contiguous<T>(w, "w");
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, 3 * H, H, true);
-        job.weight = packed.weight;
+        const Scratch packed(size_t(packed_size<T>(3 * H, H, true)) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, 3 * H, H, true, packed.as<T>());
         copy_all(hp, job.h, batch * H);
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) {
             const Scratch scratch(size_t((e - b) * 3 * H) * sizeof(T), kTaskSlot);
@@ -228,8 +236,8 @@ void gru_bwd(const py::array& gy, const py::array& gates, const py::array& inner
         job.gh = contiguous_out<T>(gh, "gh");
         const T* wp = contiguous<T>(w, "w");
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, 3 * H, H, false);
-        job.weight = packed.weight;
+        const Scratch packed(size_t(packed_size<T>(3 * H, H, false)) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, 3 * H, H, false, packed.as<T>());
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) { GPUDL_DISPATCH(gru_bwd_rows<T>(job, b, e)); });
     });
 }
@@ -255,8 +263,8 @@ void rnn_fwd(const py::array& x, const py::array& h0, const py::array& w, const 
         job.h = contiguous_out<T>(h, "h");
         const T *hp = contiguous<T>(h0, "h0"), *wp = contiguous<T>(w, "w");
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, H, H, true);
-        job.weight = packed.weight;
+        const Scratch packed(size_t(packed_size<T>(H, H, true)) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, H, H, true, packed.as<T>());
         copy_all(hp, job.h, batch * H);
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) { GPUDL_DISPATCH(rnn_fwd_rows<T>(job, b, e)); });
     });
@@ -284,8 +292,8 @@ void rnn_bwd(const py::array& gy, const py::array& y, const py::array& w, const 
         job.gh = contiguous_out<T>(gh, "gh");
         const T* wp = contiguous<T>(w, "w");
         const py::gil_scoped_release nogil;
-        const Packed<T> packed(wp, H, H, false);
-        job.weight = packed.weight;
+        const Scratch packed(size_t(packed_size<T>(H, H, false)) * sizeof(T), kCallSlot);
+        job.weight = pack(wp, H, H, false, packed.as<T>());
         parallel_for(0, batch, sequences_a_task(batch, steps), [&](int64_t b, int64_t e) { GPUDL_DISPATCH(rnn_bwd_rows<T>(job, b, e)); });
     });
 }

@@ -126,9 +126,11 @@ def test_the_bits_do_not_depend_on_the_threads(name):
     assert found[:2] == found[2:4] == found[4:]
 
 
-def test_other_dtypes_are_left_to_the_reference():
+def test_other_dtypes_and_single_rows_are_left_to_the_reference():
     given = [x.astype(np.float16) for x in operands("rnn_sequence", 3, (2, 2), "float32")]
     assert recurrent.rnn_sequence(*given, **options("rnn", (2, 2), False)) is NotImplemented
+    one = operands("rnn_sequence", 65, (1,), "float32")
+    assert recurrent.rnn_sequence(*one, **options("rnn", (1,), False)) is NotImplemented
     mixed = [given[0].astype(np.float32), *given[1:]]
     assert recurrent.rnn_sequence(*mixed, **options("rnn", (2, 2), False)) is NotImplemented
 

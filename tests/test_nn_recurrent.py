@@ -270,3 +270,24 @@ def test_functional_call_takes_other_weights():
     zeros = {name: gd.zeros(p.shape) for name, p in net.named_parameters()}
     assert not nn.functional_call(net, zeros, x)[0].numpy().any()
     assert net(x)[0].detach().numpy().any()
+
+
+# ----- devices -----
+@ON_EACH
+def test_the_emulated_gpu_gives_the_same(kind):
+    net = LAYERS[kind](num_layers=2, bidirectional=True)
+    sequences = [normal(n, 3) * n for n in (2, 5, 4)]
+    packed = rnn.pack_sequence(sequences, enforce_sorted=False)
+    y, h = net(packed)
+    y.data.sum().backward()
+    wanted = [p.grad.numpy() for p in net.parameters()]
+    net.zero_grad()
+    net.to("emu")
+    found, state = net(packed.to("emu"))
+    assert found.data.device == gd.device("emu")
+    found.data.sum().backward()
+    assert_close(rnn.pad_packed_sequence(found)[0].cpu(), rnn.pad_packed_sequence(y)[0])
+    for a, b in zip(states_of(state), states_of(h), strict=True):
+        assert_close(a.cpu(), b)
+    for p, b in zip(net.parameters(), wanted, strict=True):
+        assert_close(p.grad.cpu().numpy(), b, scale=wanted[0])

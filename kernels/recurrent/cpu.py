@@ -13,6 +13,12 @@ from ..layout import Array, contiguous, takes
 from .steps import Sizes, previous, runs
 
 
+def _packing_pays(rows: int, w: Array) -> bool:
+    """Whether the product of all rows is worth packing the weight; measured with one step of 1, 4
+    and 16 rows against hidden sizes 64, 256 and 512."""
+    return bool(64 * max(rows, 1) >= w.shape[-1])
+
+
 def _weight_gradient(g: Array, y: Array, h0: Array, batch_sizes: Sizes, reverse: bool) -> Array:
     """Of the matrix that the state before each row was multiplied with."""
     parts = runs(batch_sizes, reverse)
@@ -30,7 +36,7 @@ def lstm_sequence(
     x: Array, h0: Array, c0: Array, w: Array, *proj: Array, batch_sizes: Sizes, reverse: bool
 ) -> Any:
     """(y, h_n, c_n, gates, cells) of x (rows, 4 * hidden)."""
-    if not takes(x, h0, c0, w, *proj):
+    if not takes(x, h0, c0, w, *proj) or not _packing_pays(len(x), w):
         return NotImplemented
     rows, hidden = x.shape[0], x.shape[-1] // 4
     y, cells = _C.empty((rows, h0.shape[-1]), x.dtype), _C.empty((rows, hidden), x.dtype)
@@ -77,7 +83,7 @@ def gru_sequence(
     x: Array, h0: Array, w: Array, *bias: Array, batch_sizes: Sizes, reverse: bool
 ) -> Any:
     """(y, h_n, gates, inner) of x (rows, 3 * hidden)."""
-    if not takes(x, h0, w, *bias):
+    if not takes(x, h0, w, *bias) or not _packing_pays(len(x), w):
         return NotImplemented
     shape = (x.shape[0], h0.shape[-1])
     y, inner, gates = (_C.empty(s, x.dtype) for s in (shape, shape, x.shape))
@@ -111,7 +117,7 @@ def rnn_sequence(
     x: Array, h0: Array, w: Array, *, batch_sizes: Sizes, reverse: bool, relu: bool
 ) -> Any:
     """(y, h_n) of x (rows, hidden)."""
-    if not takes(x, h0, w):
+    if not takes(x, h0, w) or not _packing_pays(len(x), w):
         return NotImplemented
     y, h = _C.empty(x.shape, x.dtype), np.empty(h0.shape, x.dtype)
     _C.rnn_fwd(*map(contiguous, (x, h0, w)), batch_sizes, reverse, relu, y, h)

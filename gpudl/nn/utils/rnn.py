@@ -69,7 +69,8 @@ class PackedSequence(_Fields):
             )
         if sorted_indices is not None and unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
-        return super().__new__(cls, data, asarray(sizes), sorted_indices, unsorted_indices)
+        counts = asarray(sizes, device="cpu")
+        return super().__new__(cls, data, counts, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """With `data` on another device or of another dtype, as `Tensor.to` takes them."""
@@ -183,7 +184,7 @@ def pack_padded_sequence(
     rows = reshape(x, shape=(N * T, *x.shape[2:]))
     data = _take(rows, which * T + step if first else step * N + which)
     sorted_indices = None if order is None else asarray(order, device=x.device)
-    return PackedSequence(data, asarray(batch_sizes), sorted_indices)
+    return PackedSequence(data, batch_sizes, sorted_indices)
 
 
 def pad_packed_sequence(
@@ -227,7 +228,7 @@ def pad_packed_sequence(
         index, lengths = index[:, order], lengths[order]
     index = index.T if _flag(op, "batch_first", batch_first) else index
     value = number(op, "padding_value", padding_value)
-    return _padded(sequence.data, index, value), asarray(lengths)
+    return _padded(sequence.data, index, value), asarray(lengths, device="cpu")
 
 
 def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence:
