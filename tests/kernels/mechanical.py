@@ -27,7 +27,8 @@ _BOUND = re.compile(r" (<=|>=|<|>) ")
 _FLIPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _INDEX = re.compile(r"(?<=[\w\])])\[([^\[\]]+)\]")
 _DECLARATION = re.compile(
-    r"^\s*(?:__shared__|(?!return\b)(?:const\s+)?[\w:<>]+\s+\w+\[[^\]]*\](?:\[[^\]]*\])*\s*[;={,])"
+    r"^\s*(?:__shared__|(?!return\b)(?:const\s+)?[\w:]+(?:<[^;=]*>)?[*\s]\s*\w+\[[^\]]*\]"
+    r"(?:\[[^\]]*\])*\s*[;={,])"
 )
 _GLOBAL = re.compile(
     r"__global__(?:[^;{(]*?__launch_bounds__\([^)]*\))?[^;{(]*?\b(\w+)\s*\([^;{]*\)\s*\{"
