@@ -385,7 +385,7 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (IndexRangeError, lambda: nn.Embedding(3, 2)(gd.tensor([-1]))),
     (ArgumentTypeError, lambda: nn.Embedding(3, 2)(gd.ones(2))),
     (IndexRangeError, lambda: nn.Embedding(3, 2, padding_idx=3)),
-    (NotSupportedError, lambda: nn.Embedding(3, 2, max_norm=1.0)),
+    (NotSupportedError, lambda: nn.Embedding(3, 2, sparse=True)),
     (ShapeError, lambda: nn.Unflatten(1, (5, 2))(gd.ones(2, 12))),
     (IndexRangeError, lambda: nn.Flatten(3)(gd.ones(2, 2))),
     *[

@@ -141,7 +141,8 @@ class Primitive:
         self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
         # What computes on the CPU: `cpu(*arrays)`, and `large(*arrays, out=...)` for a pooled row.
         self.cpu = self._first_cpu_call
-        self.large: Callable[..., Any] = self._first_large_call
+        # A bound method is a cycle, which only a row that stays for good may be.
+        self.large: Any = self._first_large_call if self.pooled else None
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
