@@ -32,10 +32,10 @@ def enlarged(images: Array) -> Array:
 
 
 def grid(images: Array, columns: int) -> Array:
-    """Images (N, H, W) as one picture, with a line of a pixel between them."""
+    """Images (N, H, W) as one picture, a pixel apart."""
     N, H, W = images.shape
     rows = -(-N // columns)
-    out = np.ones((rows * (H + 1) - 1, columns * (W + 1) - 1), images.dtype)
+    out = np.zeros((rows * (H + 1) - 1, columns * (W + 1) - 1), images.dtype)
     for i, image in enumerate(images):
         y, x = divmod(i, columns)
         out[y * (H + 1) : y * (H + 1) + H, x * (W + 1) : x * (W + 1) + W] = image

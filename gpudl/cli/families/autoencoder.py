@@ -184,7 +184,7 @@ class AutoencoderFamily(Family):
         if self.options.kind != "denoising":
             del rows[1]
         note = "Test images, what the network saw, and what it made of it."
-        return [sections.picture("Restored", 1 - grid(np.concatenate(rows), 16), note=note)]
+        return [sections.picture("Restored", grid(np.concatenate(rows), 16), note=note)]
 
     def facts(self) -> dict[str, str]:
         o = self.options

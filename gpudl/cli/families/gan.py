@@ -216,13 +216,13 @@ class Adversarial(Family):
         return Results(figures, lines, {"Fréchet distance": f"{judged.frechet:.3f}"})
 
     def sections(self) -> list[Section]:
-        parts = [sections.picture("Made from noise", 1 - grid(self.made(self.fixed), 20))]
+        parts = [sections.picture("Made from noise", grid(self.made(self.fixed), 20))]
         if self.follow.rows:
             over = grid(np.concatenate(self.follow.rows), ROWS)
             steps = ", ".join(map(str, self.follow.steps))
             note = f"The same noise in every row, after {steps} steps."
-            parts.append(sections.picture("Over the run", 1 - over, note=note))
-        parts.append(sections.picture("From one image to another", 1 - self._between()))
+            parts.append(sections.picture("Over the run", over, note=note))
+        parts.append(sections.picture("From one image to another", self._between()))
         return parts
 
     def _between(self) -> Array:

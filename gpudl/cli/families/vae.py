@@ -131,9 +131,9 @@ class Variational(Family):
             [some.cpu().numpy().reshape(-1, 28, 28), self._decoded(mean.cpu().numpy())]
         )
         return [
-            sections.picture("Drawn from the code", 1 - grid(self._decoded(draws), 16)),
-            sections.picture("Test images, and what is left of them", 1 - grid(rows, 16)),
-            sections.picture("A plane of the code", 1 - self._plane(all_means.cpu().numpy())),
+            sections.picture("Drawn from the code", grid(self._decoded(draws), 16)),
+            sections.picture("Test images, and what is left of them", grid(rows, 16)),
+            sections.picture("A plane of the code", self._plane(all_means.cpu().numpy())),
             sections.picture("Where the digits are", self._map(all_means.cpu().numpy())),
         ]
 
