@@ -42,6 +42,19 @@ def test_every_family_is_tested():
     assert set(SMALL) == set(FIGURES) == set(FAMILIES)
 
 
+def test_data_that_cannot_be_had_brings_its_own_defaults(tmp_path, monkeypatch, capsys):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.delenv("GPUDL_DATA", raising=False)
+    out = tmp_path / "run"
+    with gd.config(cache_dir=str(tmp_path / "cache")):
+        options = ["--width", "8", "--context", "16", "--lr", "0.001", "--steps", "2", "--quiet"]
+        assert main(["train", "rnn", *options, "--out", str(out)]) == 0
+    assert "sonnets" in capsys.readouterr().err
+    began = json.loads((out / "run.json").read_text())["options"]
+    assert (began["data"], began["batch_size"], began["lr"]) == ("sonnets", 8, 0.001)
+
+
 def weights(folder: Path):
     state = gd.load(folder / "last.safetensors")
     return {k: v for k, v in _flat(state) if isinstance(v, gd.Tensor)}

@@ -79,6 +79,7 @@ def test_a_run_keeps_itself_in_a_folder(tmp_path: Path, capsys: Capture) -> None
     assert began["family"] == "cnn"
     assert began["options"] == {
         "data": "digits", "epochs": None, "steps": 6, "batch_size": 64, "lr": 0.01, "seed": 0,
+        "left_out": ["batch_size", "lr"],
     }  # fmt: skip
     figures = json.loads((out / "figures.json").read_text())
     assert figures["steps"]["step"] == [1, 2, 3, 4, 5, 6]

@@ -62,8 +62,10 @@ def fill(args: argparse.Namespace) -> None:
     datasets = load_family(args.family).datasets
     args.data = args.data or next(iter(datasets))
     given = args.epochs is not None or args.steps is not None
+    args.left_out = []
     for name, value in asdict(datasets[args.data]).items():
         if getattr(args, name) is None and not (given and name in ("epochs", "steps")):
+            args.left_out.append(name)
             setattr(args, name, value)
 
 

@@ -86,6 +86,15 @@ class Family:
         whole = epochs * -(-len(loader) // self.training.get("accumulate", 1))
         return int(whole if steps is None else min(steps, whole))
 
+    def use(self, data: str) -> None:
+        """Train on `data`, with its defaults for what was left out, where what was asked for could
+        not be had."""
+        if data == self.options.data:
+            return
+        self.options.data = data
+        for name in self.options.left_out:
+            setattr(self.options, name, getattr(self.datasets[data], name))
+
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""

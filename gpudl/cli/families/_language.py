@@ -96,7 +96,8 @@ class LanguageModel(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, text = text_of(options.data)
+        data, text = text_of(options.data)
+        self.use(data)
         self.vocabulary, self.parts = Vocabulary(text), split_text(text)
         self.context = options.context
         self.title = {"tinyshakespeare": "Tiny Shakespeare", "sonnets": "Sonnets"}[options.data]

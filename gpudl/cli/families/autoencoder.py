@@ -88,7 +88,8 @@ class AutoencoderFamily(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, train, (test, self.labels) = pictures_of(options.data)
+        data, train, (test, self.labels) = pictures_of(options.data)
+        self.use(data)
         self.title = f"{options.data}, restored" if options.kind == "denoising" else options.data
         self.subtitle = f"A {options.kind} autoencoder, trained by gpudl."
         data = TensorDataset(Tensor(train[0]))

@@ -60,7 +60,8 @@ class ConvolutionalNetwork(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, train, self.test = images_of(options.data)
+        data, train, self.test = images_of(options.data)
+        self.use(data)
         self.title, self.augment = TITLES[options.data], options.data == "digits"
         plain = TensorDataset(*train)
         chosen, held_out = random_split(plain, [1 - HELD_OUT, HELD_OUT], seed=0)

@@ -149,7 +149,8 @@ class Adversarial(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, (images, labels), self.test = pictures_of(options.data)
+        data, (images, labels), self.test = pictures_of(options.data)
+        self.use(data)
         self.title = f"{options.data} from noise"
         self.subtitle = "Images made by a generator that a critic taught."
         self.train = images, labels

@@ -99,7 +99,8 @@ class DeepResidualNetwork(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, train, self.test = images_of(options.data)
+        data, train, self.test = images_of(options.data)
+        self.use(data)
         self.title = TITLES[options.data]
         kind = "plain network" if options.plain else "residual network"
         self.subtitle = f"A {kind} of {options.depth:,} layers."

@@ -37,7 +37,8 @@ class RowReader(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, train, self.test = images_of(options.data)
+        data, train, self.test = images_of(options.data)
+        self.use(data)
         self.title = TITLES[options.data]
         rows = TensorDataset(train[0][:, 0], train[1])
         chosen, held_out = random_split(rows, [1 - HELD_OUT, HELD_OUT], seed=0)

@@ -60,7 +60,8 @@ class Variational(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        options.data, train, (test, self.labels) = pictures_of(options.data)
+        data, train, (test, self.labels) = pictures_of(options.data)
+        self.use(data)
         self.title = f"What {options.data} are made of"
         grey = Tensor(train[0].reshape(len(train[0]), -1))
         chosen, held_out = random_split(TensorDataset(grey), [1 - HELD_OUT, HELD_OUT], seed=0)
