@@ -92,8 +92,8 @@ class AutoencoderFamily(Family):
         self.use(data)
         self.title = f"{options.data}, restored" if options.kind == "denoising" else options.data
         self.subtitle = f"A {options.kind} autoencoder, trained by gpudl."
-        data = TensorDataset(Tensor(train[0]))
-        chosen, held_out = random_split(data, [1 - HELD_OUT, HELD_OUT], seed=0)
+        images = TensorDataset(Tensor(train[0]))
+        chosen, held_out = random_split(images, [1 - HELD_OUT, HELD_OUT], seed=0)
         self.loader = DataLoader(
             chosen, batch_size=options.batch_size, shuffle=True, seed=options.seed, drop_last=True
         )
