@@ -43,6 +43,16 @@ from ._dropout import Dropout3d as Dropout3d
 from ._dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from ._embedding import Embedding as Embedding
 from ._embedding import EmbeddingBag as EmbeddingBag
+from ._lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from ._lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from ._lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from ._lazy import LazyConv1d as LazyConv1d
+from ._lazy import LazyConv2d as LazyConv2d
+from ._lazy import LazyConv3d as LazyConv3d
+from ._lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from ._lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from ._lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from ._lazy import LazyLinear as LazyLinear
 from ._linear import Bilinear as Bilinear
 from ._linear import Flatten as Flatten
 from ._linear import Identity as Identity
@@ -131,3 +141,5 @@ from ._resize import Upsample as Upsample
 from ._resize import UpsamplingBilinear2d as UpsamplingBilinear2d
 from ._resize import UpsamplingNearest2d as UpsamplingNearest2d
 from ._state import functional_call as functional_call
+from ._uninitialized import UninitializedBuffer as UninitializedBuffer
+from ._uninitialized import UninitializedParameter as UninitializedParameter

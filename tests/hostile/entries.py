@@ -372,6 +372,7 @@ LAYERS: dict[
     },
 }
 CONTAINERS = {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter"}
+CONTAINERS |= {"UninitializedParameter", "UninitializedBuffer"}
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:
