@@ -52,6 +52,16 @@ from ._group_norm import InstanceNorm2d as InstanceNorm2d
 from ._group_norm import InstanceNorm3d as InstanceNorm3d
 from ._group_norm import LocalResponseNorm as LocalResponseNorm
 from ._group_norm import RMSNorm as RMSNorm
+from ._lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from ._lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from ._lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from ._lazy import LazyConv1d as LazyConv1d
+from ._lazy import LazyConv2d as LazyConv2d
+from ._lazy import LazyConv3d as LazyConv3d
+from ._lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from ._lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from ._lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from ._lazy import LazyLinear as LazyLinear
 from ._linear import Bilinear as Bilinear
 from ._linear import Flatten as Flatten
 from ._linear import Identity as Identity
@@ -154,3 +164,5 @@ from ._transformer import TransformerDecoder as TransformerDecoder
 from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from ._transformer import TransformerEncoder as TransformerEncoder
 from ._transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from ._uninitialized import UninitializedBuffer as UninitializedBuffer
+from ._uninitialized import UninitializedParameter as UninitializedParameter

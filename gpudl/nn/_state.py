@@ -15,6 +15,7 @@ from ..dtypes import kind
 from ..errors import ArgumentTypeError, GpudlError, StateDictError
 from ._module import LoadResult, Module
 from ._tree import CHILD
+from ._uninitialized import is_uninitialized, materialize
 
 
 def load(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> LoadResult:
@@ -56,7 +57,7 @@ def _value(op: str, value: Any, target: Any) -> Any:
     else:
         host = host_array(op, np.asarray(value.detach()) if hasattr(value, "detach") else value)
         array = make(devices.of(target.data).from_host(host, copy=False))
-    if array.shape != target.shape:
+    if array.shape != target.shape and not is_uninitialized(target):
         raise StateDictError(op, f"shape {array.shape} for a tensor of shape {target.shape}")
     if kind(array.dtype) > kind(target.dtype):
         raise StateDictError(op, f"{array.dtype.name} for a tensor of {target.dtype.name}")
@@ -65,6 +66,8 @@ def _value(op: str, value: Any, target: Any) -> Any:
 
 def _put(target: Any, value: Any, assign: bool) -> None:
     with no_grad():
+        if is_uninitialized(target):
+            materialize(target, value.shape)
         if not assign:
             overwrite("load_state_dict", target, cast(value, target.dtype))
             return

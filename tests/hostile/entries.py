@@ -451,6 +451,7 @@ CONTAINERS = {
     "Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter",
     "RNNCellBase",
 }  # fmt: skip
+CONTAINERS |= {"UninitializedParameter", "UninitializedBuffer"}
 
 
 def _functions(module: Any, label: str) -> Iterator[tuple[str, Callable[..., Any]]]:

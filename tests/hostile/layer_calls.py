@@ -44,6 +44,7 @@ FUNCTIONS: dict[str, Callable[[], Call]] = {
     "F.fold": lambda: call(t(2, 12, 20), (5, 6), 2),
     "F.embedding_bag": lambda: call(ints(6), t(5, 4), ints(2), mode="sum"),
     "F.ctc_loss": lambda: call(t(6, 2, 4), ints(2, 2, high=2) + 1, [6, 5], [2, 1]),
+    "F.conv_tbc": lambda: call(t(6, 2, 3), t(2, 3, 4), t(4), pad=1),
     "F.multi_margin_loss": lambda: call(t(3, 4), ints(3), weight=t(4)),
     "F.multilabel_margin_loss": lambda: call(t(3, 4), ints(3, 4)),
     "F.linear_cross_entropy": lambda: call(t(3, 4), t(5, 4), ints(3), linear_bias=t(5)),
@@ -76,6 +77,16 @@ LAYERS: dict[str, tuple[Callable[[], Call], Callable[[], list[Any]]]] = {
             (lambda d=d: [t(2, 2, *(2,) * d), ints(2, 2, *(2,) * d)]),
         )
         for d in (1, 2, 3)
+    },
+    "LazyLinear": (lambda: call(3), lambda: [t(3, 4)]),
+    **{
+        f"Lazy{kind}{d}d": (made, (lambda d=d: [t(*IMAGES[d])]))
+        for d in (1, 2, 3)
+        for kind, made in {
+            "Conv": lambda: call(4, 2),
+            "ConvTranspose": lambda: call(4, 2),
+            "BatchNorm": lambda: call(),
+        }.items()
     },
     "Upsample": (lambda: call((3, 7), mode="bilinear"), lambda: [t(2, 3, 4, 5)]),
     "UpsamplingNearest2d": (lambda: call((3, 7)), lambda: [t(2, 3, 4, 5)]),

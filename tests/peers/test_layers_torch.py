@@ -622,3 +622,53 @@ def test_in_place(name, args):
     )
     y = gd.asarray(x.copy())
     assert getattr(F, name)(y, *args) is y and not np.array_equal(y.numpy(), x)
+
+
+def test_convolution_with_time_first():
+    arrays = [
+        normal((9, 2, 3), "float64"),
+        normal((4, 3, 5), "float64", 2),
+        normal(5, "float64", 3),
+    ]
+    for pad in (0, 2):
+        agree(
+            lambda x, w, b, p=pad: F.conv_tbc(x, w, b, p),
+            lambda x, w, b, p=pad: TF.conv_tbc(x, w, b, p),
+            arrays,
+            "float64",
+        )
+
+
+# ----- lazy layers -----
+LAZY = [
+    ("LazyLinear", (3,), {}, (4, 5)),
+    ("LazyLinear", (3, False), {}, (5,)),
+    ("LazyConv1d", (4, 3), {"padding": 1}, (2, 3, 7)),
+    ("LazyConv2d", (4, (3, 2)), {"groups": 2, "stride": 2}, (2, 6, 7, 8)),
+    ("LazyConv3d", (4, 2), {"bias": False}, (2, 3, 4, 4, 3)),
+    ("LazyConvTranspose1d", (4, 3), {"stride": 2, "output_padding": 1}, (2, 3, 7)),
+    ("LazyConvTranspose2d", (4, 3), {"groups": 2}, (6, 4, 5)),
+    ("LazyConvTranspose3d", (4, 2), {"dilation": 2}, (1, 3, 3, 3, 2)),
+    ("LazyBatchNorm1d", (), {}, (8, 5)),
+    ("LazyBatchNorm2d", (), {"affine": False}, (3, 4, 2, 5)),
+    ("LazyBatchNorm3d", (), {"track_running_stats": False}, (3, 4, 2, 2, 2)),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options", "shape"), LAZY)
+def test_lazy_layer(name, args, options, shape):
+    theirs = getattr(torch.nn, name)(*args, **options).to(torch.float64)
+    ours = getattr(gd.nn, name)(*args, **options).to("float64")
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = normal(shape, "float64")
+    theirs(torch.from_numpy(x))
+    weights = {k: v.numpy() for k, v in theirs.state_dict().items()}
+    loaded = getattr(gd.nn, name)(*args, **options).to("float64")
+    loaded.load_state_dict(weights)
+    ours(gd.asarray(x))
+    assert repr(ours) == repr(theirs) and type(ours) is getattr(gd.nn, name.removeprefix("Lazy"))
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {
+        k: tuple(v.shape) for k, v in theirs.state_dict().items()
+    }
+    agree(loaded, theirs, [x], "float64")
+    assert repr(loaded) == repr(theirs)

@@ -30,6 +30,7 @@ from ._attention import scaled_dot_product_attention as scaled_dot_product_atten
 from ._conv import conv1d as conv1d
 from ._conv import conv2d as conv2d
 from ._conv import conv3d as conv3d
+from ._conv import conv_tbc as conv_tbc
 from ._conv import conv_transpose1d as conv_transpose1d
 from ._conv import conv_transpose2d as conv_transpose2d
 from ._conv import conv_transpose3d as conv_transpose3d

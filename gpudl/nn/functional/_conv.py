@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import ArgumentError, ShapeError
 from ...ops import conv as ops
 from ...ops.shape import pad as pad_row
+from ...ops.shape import permute
 from ._check import batched, ints, same_dtype, tensor, unbatched
 
 Pads = tuple[tuple[int, int], ...]
@@ -106,6 +107,15 @@ def conv1d(
 ) -> Any:
     """Cross-correlation of (N, C, L) or (C, L) with weight (O, C / groups, K)."""
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """`conv1d` with time first: (T, N, C), weight (K, C, O) and bias (O,) give (T', N, O)."""
+    x, w = tensor("conv_tbc", input), tensor("conv_tbc", weight, "weight")
+    if x.ndim != 3 or w.ndim != 3:
+        raise ShapeError("conv_tbc", "needs (T, N, C) and weight (K, C, O)", input=x, weight=w)
+    y = conv1d(permute(x, axes=(1, 2, 0)), permute(w, axes=(2, 1, 0)), bias, 1, pad)
+    return permute(y, axes=(2, 0, 1))
 
 
 def conv2d(
