@@ -61,8 +61,9 @@ def main() -> None:
     lines = [
         "# Results",
         "",
-        "What the commands reach on real data, each with its defaults, on two cores of a CPU. The table is written from the files of the",
-        "runs by `scripts/collect_results.py`; each run can be repeated by its command, and resumed with `--resume`.",
+        "What the commands reach on real data, each with its defaults, on two cores of a CPU.",
+        "The table is written from the files of the runs by `scripts/collect_results.py`;",
+        "each run can be repeated by its command, and resumed with `--resume`.",
         "",
         "| command | result | parameters | minutes |",
         "|---|---|---|---|",
