@@ -12,6 +12,7 @@ void bind_conv(pybind11::module_& m);
 void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
+void bind_reduce(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_cuda_launch(pybind11::module_& m);
 }  // namespace gpudl
@@ -28,6 +29,7 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_pooling(m);
     gpudl::bind_norm(m);
     gpudl::bind_softmax(m);
+    gpudl::bind_reduce(m);
     gpudl::bind_elementwise(m);
     gpudl::bind_cuda_launch(m);
 }
