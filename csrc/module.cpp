@@ -13,6 +13,7 @@ void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
+void bind_reduce(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_attention(pybind11::module_& m);
 void bind_cuda_launch(pybind11::module_& m);
@@ -31,6 +32,7 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_norm(m);
     gpudl::bind_recurrent(m);
     gpudl::bind_softmax(m);
+    gpudl::bind_reduce(m);
     gpudl::bind_elementwise(m);
     gpudl::bind_attention(m);
     gpudl::bind_cuda_launch(m);

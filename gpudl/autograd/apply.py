@@ -43,7 +43,7 @@ def run(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any]) -
             if type(a) is not ndarray or type(b) is not ndarray:
                 out = compute(prim, (a, b), params)
             elif prim.pooled and a.size + b.size > POOL_ELEMENTS:
-                out = prim.pooled_result((a, b))
+                out = prim.large_result((a, b), params)
             elif params:
                 out = prim.cpu(a, b, **params)
             else:
@@ -56,7 +56,7 @@ def run(prim: Primitive, inputs: tuple[Variable, ...], params: dict[str, Any]) -
             if type(a) is not ndarray:
                 out = compute(prim, (a,), params)
             elif prim.pooled and a.size > POOL_ELEMENTS:
-                out = prim.pooled_result((a,))
+                out = prim.large_result((a,), params)
             else:
                 out = prim.cpu(a, **params) if params else prim.cpu(a)
         else:

@@ -64,9 +64,11 @@ class Primitive:
     the first two inputs is saved only for the gradient of the other. `fused` is a joint rule that
     may use kernels without a gradient of their own; it runs exactly when the tape is not
     recording. `jvp` and `batch` are the places for forward mode and vectorisation; `linear` and
-    `elementwise` rows derive them. `why` states the reason why a row has no gradient. `n_diff` of
-    the `n_out` results carry gradients, the first ones. `flops(*specs, **params)` counts
-    floating-point operations, for profiles; elementwise rows count one an element.
+    `elementwise` rows derive them. A `threaded` row is a reduction whose CPU kernel takes large
+    operands only, as those of elementwise array functions do. `why` states the reason why a row has
+    no gradient. `n_diff` of the `n_out` results carry gradients, the first ones. `flops(*specs,
+    **params)` counts floating-point operations, for profiles; elementwise rows count one an
+    element.
     """
 
     __slots__ = (
@@ -116,6 +118,7 @@ class Primitive:
         crossed: bool = False,
         linear: bool = False,
         view: bool = False,
+        threaded: bool = False,
         why: str | None = None,
         flops: Callable[..., int] | None = None,
     ) -> None:
@@ -137,9 +140,9 @@ class Primitive:
             view,
         )
         self.why, self.flops, self.crossed = why, flops, crossed
-        self.pooled = isinstance(ref, Ufunc) and kernel is None and elementwise
+        self.pooled = threaded or (isinstance(ref, Ufunc) and kernel is None and elementwise)
         self.impls: dict[tuple[str, str], Callable[..., Any]] = {}
-        # What computes on the CPU: `cpu(*arrays)`, and `large(*arrays, out=...)` for a pooled row.
+        # What computes on the CPU; `large` what has many elements, in a pooled row.
         self.cpu = self._first_cpu_call
         # A bound method is a cycle, which only a row that stays for good may be.
         self.large: Any = self._first_large_call if self.pooled else None
@@ -152,27 +155,28 @@ class Primitive:
         self.cpu = self.reference(cpu) if self.pooled else self.implementation(cpu)
         return self.cpu(*arrays, **params)
 
-    def _first_large_call(self, *arrays: Any, out: Any) -> Any:
+    def _first_large_call(self, *arrays: Any, **params: Any) -> Any:
         self.large = self._choose_large()
-        return self.large(*arrays, out=out)
+        return self.large(*arrays, **params)
 
     def _choose_large(self) -> Callable[..., Any]:
-        """The threaded kernel of a pooled row, where it has one, beside the array function, which
+        """The CPU kernel called as the row is, if there is one, beside the array function, which
         is quicker for little work and takes every dtype and layout."""
         reference = self.reference(devices.CPU)
         kernel = kernels.find(self.name, "cpu")
         if kernel is None:
             return reference
 
-        def run(*arrays: Any, out: Any) -> Any:
-            if kernel(*arrays, out=out) is NotImplemented:
-                reference(*arrays, out=out)
-            return out
+        def run(*arrays: Any, **params: Any) -> Any:
+            out = kernel(*arrays, **params)
+            return reference(*arrays, **params) if out is NotImplemented else out
 
         return run
 
-    def pooled_result(self, arrays: tuple[Any, ...]) -> Any:
-        """A large elementwise result, written into a block of the pool."""
+    def large_result(self, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The result of a pooled row for large operands; an elementwise one in the pool."""
+        if not self.elementwise:
+            return self.large(*arrays, **params)
         spec: Spec = self.rule(*[Spec(a.shape, a.dtype) for a in arrays])
         out = devices.CPU.empty_elementwise(spec.shape, spec.dtype, arrays)
         self.large(*arrays, out=out)
@@ -218,9 +222,9 @@ class Primitive:
             if not self.pooled or device.kind != "cpu" or settings.kernels == "library":
                 return reference
 
-            def sized(*arrays: Any) -> Any:
+            def sized(*arrays: Any, **params: Any) -> Any:
                 large = sum(a.size for a in arrays) > POOL_ELEMENTS
-                return self.pooled_result(arrays) if large else reference(*arrays)
+                return self.large_result(arrays, params) if large else reference(*arrays, **params)
 
             return sized
 

@@ -43,7 +43,14 @@ def _sum_vjp(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     return broadcast_to(g, shape=x.shape)
 
 
-sum_: Row = row("sum", _sum_ref, reduction("sum", "bifc", _sum_dtype), vjp=(_sum_vjp,), linear=True)
+sum_: Row = row(
+    "sum",
+    _sum_ref,
+    reduction("sum", "bifc", _sum_dtype),
+    vjp=(_sum_vjp,),
+    linear=True,
+    threaded=True,
+)
 
 
 def _prod_ref(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
@@ -109,6 +116,7 @@ max_: Row = row(
     _extremum_rule("max"),
     vjp=(_extremum_vjp,),
     saves=(0, "y"),
+    threaded=True,
 )
 min_: Row = row(
     "min",
@@ -116,6 +124,7 @@ min_: Row = row(
     _extremum_rule("min"),
     vjp=(_extremum_vjp,),
     saves=(0, "y"),
+    threaded=True,
 )
 
 
