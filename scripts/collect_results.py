@@ -11,6 +11,7 @@ import argparse
 import base64
 import json
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def main() -> None:
         if page.exists() and (drawn := pictures(name, page.read_text(encoding="utf-8"))):
             shown += ["", f"## {name}", "", *drawn]
         if page.exists() and (texts := re.findall(r"<pre>(.*?)</pre>", page.read_text(), re.S)):
-            shown += ["", f"## {name}", "", "```text", texts[0].strip()[:600], "```"]
+            shown += ["", f"## {name}", "", "```text", unescape(texts[0]).strip()[:600], "```"]
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "README.md").write_text("\n".join([*lines, *shown]) + "\n", encoding="utf-8")
 
