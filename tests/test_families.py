@@ -45,9 +45,8 @@ def test_every_family_is_tested():
 def test_data_that_cannot_be_had_brings_its_own_defaults(tmp_path, monkeypatch, capsys):
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
-    monkeypatch.delenv("GPUDL_DATA", raising=False)
     out = tmp_path / "run"
-    with gd.config(cache_dir=str(tmp_path / "cache")):
+    with gd.config(cache_dir=str(tmp_path / "cache"), data_dir=""):
         options = ["--width", "8", "--context", "16", "--lr", "0.001", "--steps", "2", "--quiet"]
         assert main(["train", "rnn", *options, "--out", str(out)]) == 0
     assert "sonnets" in capsys.readouterr().err
