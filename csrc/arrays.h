@@ -28,11 +28,12 @@ inline Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + 
 
 inline bool is_c_contiguous(const py::array& a) { return (a.flags() & py::array::c_style) != 0; }
 
-// Strides in elements; raises when a stride is no multiple of the item size.
+// Strides in elements; raises when a stride is no multiple of the item size. Along an extent of 1 it is of no account: NumPy
+// calls such an array aligned whatever it is.
 inline Shape element_strides(const py::array& a, const char* name) {
     Shape out(a.ndim());
     for (py::ssize_t i = 0; i < a.ndim(); ++i) {
-        if (a.strides(i) % a.itemsize() != 0)
+        if (a.strides(i) % a.itemsize() != 0 && a.shape(i) > 1)
             throw py::value_error(std::string(name) + ": a stride is not a multiple of the item size");
         out[i] = a.strides(i) / a.itemsize();
     }

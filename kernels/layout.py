@@ -29,6 +29,11 @@ def contiguous(x: Array) -> Array:
     return np.array(x, order="C")
 
 
+def aligned(x: Array) -> Array:
+    """`x` in memory that its dtype can be read from, with any strides; a copy only if it is not."""
+    return x if x.flags.aligned else contiguous(x)
+
+
 def channels_last(x: Array) -> Array:
     """The (N, *S, C) view of `x` (N, C, *S)."""
     return x.transpose(0, *range(2, x.ndim), 1)

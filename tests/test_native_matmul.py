@@ -203,3 +203,12 @@ def test_same_bits_for_any_number_of_threads(shape: tuple[int, int, int]) -> Non
     finally:
         _C.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+def test_a_field_of_a_record_is_read_or_copied():
+    # Its strides are no multiples of the item size; NumPy calls it aligned where extents are 1.
+    record = np.zeros((3, 3), dtype=[("byte", "i1"), ("x", "f4")])
+    record["x"] = np.arange(9).reshape(3, 3)
+    for part in (record["x"], record["x"][:1, :1], record["x"][:1]):
+        found = cpu.matmul(part, part.T)
+        np.testing.assert_array_equal(found, part.astype(np.float64) @ part.T)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import Array, contiguous, takes
+from ..layout import Array, aligned, contiguous, takes
 
 
 def _heads(x: Array, batch: tuple[int, ...]) -> Array:
@@ -29,15 +29,13 @@ def _heads(x: Array, batch: tuple[int, ...]) -> Array:
 
 def _operand(x: Array, batch: tuple[int, ...]) -> Array:
     x = _heads(x, batch)
-    whole = all(s % x.itemsize == 0 for s in x.strides)
-    return x if x.flags.aligned and whole and x.strides[-1] == x.itemsize else contiguous(x)
+    return aligned(x) if x.strides[-1] == x.itemsize else contiguous(x)
 
 
 def _mask(mask: tuple[Array, ...], batch: tuple[int, ...], L: int, S: int) -> Array | None:
     if not mask:
         return None
-    m = _heads(np.broadcast_to(mask[0], batch + (L, S)), batch)
-    return m if m.flags.aligned and all(s % m.itemsize == 0 for s in m.strides) else contiguous(m)
+    return aligned(_heads(np.broadcast_to(mask[0], batch + (L, S)), batch))
 
 
 def _result(batch: tuple[int, ...], rows: int, width: int, dtype: Any) -> Array:

@@ -13,8 +13,8 @@ from gpudl.shapes import windows
 
 from ..layout import (
     Array,
+    aligned,
     channels_first,
-    contiguous,
     empty_channels_last,
     packed_pixels,
     pixels_last,
@@ -22,11 +22,6 @@ from ..layout import (
 )
 
 Pairs = tuple[tuple[int, int], ...]
-
-
-def _aligned(w: Array) -> Array:
-    whole = all(stride % w.itemsize == 0 for stride in w.strides)
-    return w if w.flags.aligned and whole else contiguous(w)
 
 
 def _output(
@@ -56,7 +51,7 @@ def conv(
     shape = _output("conv", x.shape, w.shape, stride, padding, dilation)
     y, last = empty_channels_last(shape, x.dtype)
     low = [pair[0] for pair in padding]
-    _C.conv_fwd(pixels_last(x), _aligned(w), last, list(stride), low, list(dilation), groups)
+    _C.conv_fwd(pixels_last(x), aligned(w), last, list(stride), low, list(dilation), groups)
     return y
 
 
@@ -75,7 +70,7 @@ def conv_dgrad(
         return NotImplemented
     gx, last = empty_channels_last(tuple(x_shape), g.dtype)
     low = [pair[0] for pair in padding]
-    _C.conv_dgrad(pixels_last(g), _aligned(w), last, list(stride), low, list(dilation), groups)
+    _C.conv_dgrad(pixels_last(g), aligned(w), last, list(stride), low, list(dilation), groups)
     return gx
 
 

@@ -9,11 +9,7 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import FLOATS, Array, contiguous
-
-
-def _aligned(a: Array) -> Array:
-    return a if a.flags.aligned else contiguous(a)
+from ..layout import FLOATS, Array, aligned, contiguous
 
 
 def matmul(a: Array, b: Array) -> Any:
@@ -31,7 +27,7 @@ def matmul(a: Array, b: Array) -> Any:
         except ValueError:
             return NotImplemented
         out = _C.empty((*batch, shape[-2], other[-1]), dtype)
-    _C.matmul(_aligned(a), _aligned(b), out)
+    _C.matmul(aligned(a), aligned(b), out)
     return out
 
 
@@ -50,5 +46,5 @@ def linear(x: Array, w: Array, *bias: Array) -> Any:
         row = contiguous(row)
     out = _C.empty((*x.shape[:-1], w.shape[0]), dtype)
     rows = x if x.ndim > 1 else x[None]
-    _C.matmul(_aligned(rows), _aligned(w).T, out if x.ndim > 1 else out[None], row)
+    _C.matmul(aligned(rows), aligned(w).T, out if x.ndim > 1 else out[None], row)
     return out

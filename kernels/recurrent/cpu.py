@@ -9,7 +9,7 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import Array, contiguous, takes
+from ..layout import Array, aligned, contiguous, takes
 from .steps import Sizes, previous, runs
 
 
@@ -22,13 +22,19 @@ def _packing_pays(rows: int, w: Array) -> bool:
 def _weight_gradient(g: Array, y: Array, h0: Array, batch_sizes: Sizes, reverse: bool) -> Array:
     """Of the matrix that the state before each row was multiplied with."""
     parts = runs(batch_sizes, reverse)
-    if len(parts) > 2:
-        out: Array = g.T @ previous(np, y, h0, batch_sizes, reverse)
-        return out
-    out = np.zeros((g.shape[1], y.shape[1]), g.dtype)
-    for run in parts:  # no copy where all sequences are of one length
+    if len(parts) not in (1, 2):
+        return _product(g, previous(np, y, h0, batch_sizes, reverse))
+    out = _C.empty((g.shape[1], y.shape[1]), g.dtype)
+    for i, run in enumerate(parts):  # no copy where all sequences are of one length
         before = (h0 if run.initial else y)[run.first : run.first + run.stop - run.start]
-        out += g[run.start : run.stop].T @ before
+        _C.matmul(g[run.start : run.stop].T, aligned(before), out, accumulate=i > 0)
+    return out
+
+
+def _product(g: Array, x: Array) -> Array:
+    """The sum over rows of each row of g times that of x: (columns of g, columns of x)."""
+    out = _C.empty((g.shape[1], x.shape[1]), g.dtype)
+    _C.matmul(g.T, aligned(x), out)
     return out
 
 
@@ -76,7 +82,7 @@ def lstm_sequence_bwd(
         return gx, gh, gc, gw, np.empty((0, hidden), w.dtype)
     out = np.tanh(cells)
     out *= gates[:, 3 * hidden :]
-    return gx, gh, gc, gw, gout.T @ out
+    return gx, gh, gc, gw, _product(gout, out)
 
 
 def gru_sequence(
