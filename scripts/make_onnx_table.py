@@ -1,4 +1,4 @@
-"""Write docs/onnx-nodes.md: what of ONNX's node tests passes. Needs the package onnx (extra `peers`)."""
+"""Write docs/onnx-nodes.md: which of ONNX's node tests pass. Needs the package onnx of `peers`."""
 
 from __future__ import annotations
 

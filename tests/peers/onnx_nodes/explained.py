@@ -68,7 +68,6 @@ EXPLAINED: dict[str, tuple[str, ...]] = {
         "test_averagepool_3d_dilations_large_count_include_pad_is_[01]_ceil_mode_is_False",
         "test_lppool_2d_dilations",
     ),
-    "indices counted column by column": ("test_maxpool_with_argmax_2d_precomputed_strides",),
     "fold is for two spatial axes, as in PyTorch": ("test_col2im_5d",),
     "the extremum of no elements, an error in the array API and in PyTorch": (
         "test_reduce_max_empty_set",

@@ -12,14 +12,15 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "onnx-nodes.md"
 
 HEAD = """# ONNX's node tests
 
-Made by `scripts/make_onnx_table.py` from the node tests of the package onnx, version 1.23: {total} small graphs
-with inputs and the results that ONNX expects, one or more for each operator. `tests/peers/onnx_nodes/`
-writes the operators as calls of gpudl, and `tests/peers/test_onnx_nodes.py` runs all cases: results have
-the dtype and shape that ONNX expects, and its numbers by the measure of `gpudl/tolerances.py`, which is
-1e-5 for float32.
+Made by `scripts/make_onnx_table.py` from the node tests of the package onnx, version 1.23:
+{total} small graphs with inputs and the results that ONNX expects. `tests/peers/onnx_nodes/` writes
+the operators as calls of gpudl, and `tests/peers/test_onnx_nodes.py` runs all cases. A result must
+have the dtype and shape that ONNX expects, and its numbers by the measure of
+`gpudl/tolerances.py`: 1e-5 for float32.
 
-{passed} pass, {explained} are explained below: the test fails where one of these passes, and where any
-other does not. A case counts for its operator also where ONNX has written it as a graph of simpler ones.
+{passed} pass, {explained} are explained: the test fails where one of these passes, and where any
+other does not. A case that ONNX has written as a graph of simpler operators counts for the one
+that it stands for.
 """
 
 

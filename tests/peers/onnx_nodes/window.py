@@ -88,23 +88,27 @@ def max_pool(
     strides: Any = None,
     outputs: int = 1,
 ) -> Any:
-    """PyTorch counts an index in its image, ONNX in the whole tensor."""
-    if storage_order:
-        raise NotImplementedError("indices counted column by column")
+    """PyTorch counts an index row by row in its plane, ONNX in the whole tensor.
+
+    `storage_order=1` counts column by column: row by row in the transposed plane.
+    """
     strides, dilations, both = spatial(x, kernel_shape, strides, dilations, pads, auto_pad)
     f = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[x.ndim - 3]
-    inner = [a for a, _ in both]
-    image = math.prod(x.shape[2:])
-    planes = x.shape[:2]
     if not _even(both, kernel_shape):
         assert outputs == 1
-        x, inner = padded(x, both, -math.inf), [0] * len(both)
-    found = f(x, kernel_shape, strides, inner, dilations, bool(ceil_mode), outputs == 2)
+        x, both = padded(x, both, -math.inf), [(0, 0)] * len(both)
+    windows = [kernel_shape, strides, [a for a, _ in both], dilations]
+    order = (0, 1, *range(x.ndim - 1, 1, -1))
+    if storage_order:
+        x, windows = gd.permute_dims(x, order), [given[::-1] for given in windows]
+    found = f(x, *windows, bool(ceil_mode), outputs == 2)
     if outputs == 1:
-        return found
-    y, index = found
-    start = gd.arange(math.prod(planes)).reshape((*planes, *(1,) * (x.ndim - 2))) * image
-    return y, index + start
+        return gd.permute_dims(found, order) if storage_order else found
+    planes = gd.arange(math.prod(x.shape[:2])).reshape((*x.shape[:2], *(1,) * (x.ndim - 2)))
+    y, index = found[0], found[1] + planes * math.prod(x.shape[2:])
+    return (
+        (gd.permute_dims(y, order), gd.permute_dims(index, order)) if storage_order else (y, index)
+    )
 
 
 def average_pool(
