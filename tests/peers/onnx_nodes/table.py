@@ -14,9 +14,9 @@ HEAD = """# ONNX's node tests
 
 Made by `scripts/make_onnx_table.py` from the node tests of the package onnx, version 1.23:
 {total} small graphs with inputs and the results that ONNX expects. `tests/peers/onnx_nodes/` writes
-the operators as calls of gpudl, and `tests/peers/test_onnx_nodes.py` runs all cases. A result must
-have the dtype and shape that ONNX expects, and its numbers by the measure of
-`gpudl/tolerances.py`: 1e-5 for float32.
+the operators as calls of gpudl, and `tests/peers/test_onnx_nodes.py` runs all cases, on the CPU and
+on an emulated GPU. A result must have the dtype and shape that ONNX expects, and its numbers by the
+measure of `gpudl/tolerances.py`: 1e-5 for float32.
 
 {passed} pass, {explained} are explained: the test fails where one of these passes, and where any
 other does not. A case that ONNX has written as a graph of simpler operators counts for the one
