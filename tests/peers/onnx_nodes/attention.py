@@ -103,22 +103,20 @@ def rotary_embedding(
     num_heads: int = 0,
     rotary_embedding_dim: int = 0,
 ) -> Any:
-    """A composition, as in PyTorch: pairs of components turn by the angle of their position."""
+    """Neighbours that turn together are brought into two halves; samples have their own angles."""
     shape = x.shape
-    x = gd.swapaxes(_heads(x, num_heads or None), 1, 2)
+    x = x if x.ndim == 4 else _heads(x, num_heads)
     width = rotary_embedding_dim or x.shape[-1]
-    turned, rest = x[..., :width], x[..., width:]
     if position_ids is not None:
         cos, sin = cos[position_ids], sin[position_ids]
-    cos, sin = gd.expand_dims(cos, 2), gd.expand_dims(sin, 2)
+    turned = x[..., :width]
     if interleaved:
-        a, b = turned[..., 0::2], turned[..., 1::2]
-        y = gd.stack([a * cos - b * sin, a * sin + b * cos], axis=-1).reshape(turned.shape)
-    else:
-        a, b = gd.split(turned, 2, axis=-1)
-        y = gd.concat([a * cos - b * sin, a * sin + b * cos], axis=-1)
-    y = gd.concat([y, rest], axis=-1)
-    return y.reshape(shape) if len(shape) == 3 else gd.swapaxes(y, 1, 2)
+        turned = gd.concat([turned[..., 0::2], turned[..., 1::2]], axis=-1)
+    y = gd.stack([F.rotary_embedding(*sample) for sample in zip(turned, cos, sin, strict=True)])
+    if interleaved:
+        y = gd.stack(gd.split(y, 2, axis=-1), axis=-1).reshape(turned.shape)
+    y = gd.concat([y, x[..., width:]], axis=-1)
+    return y if len(shape) == 4 else gd.swapaxes(y, 1, 2).reshape(shape)
 
 
 OPS: dict[str, Any] = {

@@ -59,30 +59,34 @@ def _apply(node: Any, values: dict[str, Any]) -> None:
     values.update(zip(node.output, results, strict=False))
 
 
+def results(graph: Any, arrays: list[Any]) -> list[Any]:
+    """What gpudl computes of a graph, as arrays of NumPy."""
+    # Copies, since batch normalisation writes into its running statistics.
+    tensors = [gd.asarray(x, copy=True) for x in arrays]
+    values = {i.name: x for i, x in zip(graph.input, tensors, strict=True)}
+    for node in graph.node:
+        _apply(node, values)
+    return [values[output.name].detach().cpu().numpy() for output in graph.output]
+
+
 def check(case: Any) -> None:
     """Run the case; an exception says what is wrong."""
-    graph = case.model.graph
-    for inputs, expected in case.data_sets:
-        arrays = [_array(x) for x in inputs]
-        # Copies, since batch normalisation writes into its running statistics.
-        tensors = [gd.asarray(x, copy=True) for x in arrays]
-        values = {i.name: t for i, t in zip(graph.input, tensors, strict=True)}
-        for node in graph.node:
-            _apply(node, values)
-        scale = tolerances.largest(*arrays)
-        for output, wanted in zip(graph.output, expected, strict=True):
-            found = values[output.name].detach().cpu().numpy()
-            wanted = _array(wanted)
-            if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
-                raise AssertionError(
-                    f"{found.dtype}{found.shape} in place of {wanted.dtype}{wanted.shape}"
-                )
+    for inputs, outputs in case.data_sets:
+        arrays, expected = [_array(x) for x in inputs], [_array(x) for x in outputs]
+        for found, wanted in zip(results(case.model.graph, arrays), expected, strict=True):
             if case.name in ROUNDED:
                 np.testing.assert_allclose(found, wanted, case.rtol, case.atol)
-                continue
-            error = tolerances.error(found, wanted, scale)
-            if error > tolerances.tolerance(wanted.dtype):
-                raise AssertionError(f"error {error:.1e}")
+            else:
+                agree(found, wanted, tolerances.largest(*arrays))
+
+
+def agree(found: Any, wanted: Any, scale: float) -> None:
+    """Raise unless dtypes and shapes are the same, and the numbers within gpudl's tolerance."""
+    if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
+        raise AssertionError(f"{found.dtype}{found.shape} in place of {wanted.dtype}{wanted.shape}")
+    error = tolerances.error(found, wanted, scale)
+    if error > tolerances.tolerance(wanted.dtype):
+        raise AssertionError(f"error {error:.1e}")
 
 
 class Outcome(NamedTuple):
