@@ -92,7 +92,8 @@ class GPT(nn.Module):
     """A causal transformer over tokens: rotary positions, RMSNorm, no biases.
 
     `vocabulary`: how many tokens there are; `context`: how many it sees; `layers`, `heads`,
-    `width`: of the network, where width is a multiple of 2 heads. `forward` takes tokens (B, T) and
+    `width`: of the network, where width is a multiple of 2 heads; `dropout`: of the embedding and
+    of what a block adds. `forward` takes tokens (B, T) and
     the state of what was read before, and gives logits (B, T, vocabulary) and the new state; with
     the state, only new tokens are computed. Without it T may not exceed `context`.
 
@@ -127,6 +128,7 @@ class GPT(nn.Module):
             )
         self.context, self.size = context, width // heads
         self.embedding = nn.Embedding(vocabulary, width)
+        self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList([GPTBlock(width, heads, dropout) for _ in range(layers)])
         self.norm = nn.RMSNorm(width)
         self.head = nn.Linear(width, vocabulary, bias=False)
@@ -155,7 +157,7 @@ class GPT(nn.Module):
             raise ShapeError("GPT", f"it sees {self.context} tokens", tokens=tokens)
         position = 0 if state is None else state.position
         angles = self._angles(position, tokens.shape[1], tokens.device)
-        x = self.embedding(tokens)
+        x = self.dropout(self.embedding(tokens))
         presents = []
         for i, block in enumerate(self.blocks):
             past = None if state is None else state.layers[i]
