@@ -56,10 +56,11 @@ class Ours:
 
     def __init__(self, family: Adversarial) -> None:
         self.task = family.task
+        self.schedules: list[Any] = list(self.task.schedules.values())
 
     def step(self, images: Array) -> Losses:
         row = self.task.training_step((gd.asarray(images), None))
-        for schedule in self.task.schedules.values():
+        for schedule in self.schedules:
             schedule.step()
         return row
 
