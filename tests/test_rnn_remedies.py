@@ -61,7 +61,7 @@ def test_truncation_changes_the_gradient_alone():
 
 
 def test_forget_gates_begin_open_for_times_up_to_the_length():
-    model = remedies.Gated(100)
+    model = remedies.LongShortTerm(100)
     bias = model.lstm.bias_ih_l0.detach().numpy()
     forget = bias[64:128]
     assert forget.min() >= 0
@@ -110,7 +110,7 @@ def test_the_table_is_written_and_resumed(tmp_path):
     pytest.importorskip("matplotlib", reason="draws the picture")
     runs = remedies.all_runs(8, 2, 1, tmp_path / "runs")
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").iterdir()}
-    assert len(times) == len(runs) == 10
+    assert len(times) == len(runs) == 11
     assert remedies.all_runs(8, 2, 1, tmp_path / "runs") == runs
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").iterdir()}
     remedies.write(runs, 8, 2, tmp_path)
