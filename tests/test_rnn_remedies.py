@@ -117,3 +117,18 @@ def test_the_table_is_written_and_resumed(tmp_path):
     found = json.loads((tmp_path / "remedies.json").read_text())
     assert found["remedies"].keys() == {r.name for r in remedies.REMEDIES}
     assert "<svg" in (tmp_path / "remedies.svg").read_text()
+
+
+def test_the_lesson_has_the_table_that_was_measured():
+    found = json.loads((ROOT / "docs" / "results" / "remedies.json").read_text())
+    runs = {
+        name: [
+            remedies.Run(**{k: math.inf if v is None else v for k, v in run.items()})
+            for run in rows
+        ]
+        for name, rows in found["runs"].items()
+    }
+    assert all(
+        remedies.better(r, runs) == found["remedies"][r.name]["better"] for r in remedies.REMEDIES
+    )
+    assert remedies.table(runs) in (ROOT / "docs" / "families.md").read_text()
