@@ -92,6 +92,8 @@ def _dropout(shape: tuple[int, ...], dtype: str, layout: Any, p: float, place: i
     return Case("dropout", (Operand(shape, dtype, layout),), {"p": p, **_PLACES[place]})
 
 
+_FIRST = float.fromhex("0x1.989fap-2")  # the uniform number of the first element: it is kept
+
 DROPOUT = KernelSpec(
     name="dropout",
     source="random/dropout.cu",
@@ -104,6 +106,7 @@ DROPOUT = KernelSpec(
         _dropout((3, 5, 7), "float32", "transposed", 0.25, 0),
         _dropout((33, 4), "float32", "reversed", 0.9, 0),
         _dropout((9, 13), "float64", "dense", 0.1, 1),
+        _dropout((5,), "float32", "dense", _FIRST, 0),
     ),
     registers=40,
 )
@@ -118,6 +121,7 @@ DROPOUT_PIXELS = KernelSpec(
         _dropout((2, 5, 3, 4), "float32", "channels_last", 0.5, 1),
         _dropout((2, 3, 37), "float32", "channels_last", 0.25, 0),
         _dropout((3, 4, 2, 5), "float64", "channels_last", 0.75, 0),
+        _dropout((1, 2, 3), "float32", "channels_last", _FIRST, 0),
     ),
     registers=40,
 )
