@@ -35,10 +35,11 @@ def banded(*, columns: int, bands: int) -> Geometry:
 
 # ----- samples -----
 def with_ties(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Few different values, some of them NaN and infinite."""
+    """Few different values, some of them NaN and infinite; the last plane is -inf throughout."""
     x = rng.integers(-2, 3, shape).astype(dtype)
     x.reshape(-1)[3::11] = np.nan
     x.reshape(-1)[5::7] = -np.inf
+    x[-1:, -1:] = -np.inf
     return x
 
 
