@@ -83,13 +83,16 @@ def average_pool(d: Draw, rank: int) -> Case:
 
 def lp_pool(d: Draw, rank: int) -> Case:
     options = d.some(stride=d.each(rank, 1, 2, 3), ceil_mode=d.flag())
-    args = (d.pick(1, 2, 3.0, 2.5), d.each(rank, 1, 2, 3))
+    # One-element kernels as tuples break there.
+    args = (d.pick(1, 2, 3.0, 2.5), d.pick(1, 2, 3) if rank == 1 else d.each(rank, 1, 2, 3))
     # Odd powers of negative numbers have no root: positive ones.
     return Case(args, options, (d.uniform(0.1, 3, *lead(d, d.small()), *spatial(d, rank, 3)),))
 
 
 def adaptive(d: Draw, rank: int, indices: bool) -> Case:
-    size = d.each(rank, 1, 2, 3, 5, 7, *([None] if rank > 1 else []))
+    size = d.each(rank, 1, 2, 3, 5, 7)
+    if rank > 1 and d.flag(0.3):
+        size = (None, *(d.pick(1, 2, None) for _ in range(rank - 1)))
     options = d.some(return_indices=d.flag()) if indices else {}
     return Case((size,), options, (d.normal(*lead(d, d.small()), *spatial(d, rank)),))
 
@@ -120,11 +123,11 @@ def unpool(d: Draw, rank: int) -> Case:
 
 
 # ----- padding, resizing -----
-def pad(d: Draw, rank: int, constant: bool = False, negative: bool = True) -> Case:
-    sides = [d.pick(0, 1, 2, 3, *([-1] if negative else [])) for _ in range(2 * rank)]
+def pad(d: Draw, rank: int, constant: bool = False, least: int = 3) -> Case:
+    sides = [d.pick(0, 1, 2, 3, -1) for _ in range(2 * rank)]
     amount = tuple(sides) if d.flag(0.7) else d.pick(0, 1, 2)
     args = (amount, d.number(-3, 3)) if constant else (amount,)
-    return Case(args, {}, (d.normal(*lead(d, d.small()), *spatial(d, rank, 3)),))
+    return Case(args, {}, (d.normal(*lead(d, d.small()), *spatial(d, rank, least)),))
 
 
 def upsample(d: Draw) -> Case:
@@ -222,10 +225,10 @@ def layer_norm(d: Draw, rms: bool = False) -> Case:
     return Case((shape[0] if len(shape) == 1 and d.flag() else shape,), options, (x,))
 
 
-def response_norm(d: Draw, map_: bool = False) -> Case:
+def response_norm(d: Draw) -> Case:
     options = d.some(alpha=d.pick(1e-4, 0.3), beta=d.pick(0.75, 0.5), k=d.pick(1.0, 2.0))
-    rank = 2 if map_ else d.pick(1, 2, 3)
-    return Case((d.pick(1, 2, 3, 5),), options, (d.normal(2, d.size(), *spatial(d, rank)),))
+    x = d.normal(2, d.size(), *spatial(d, d.pick(1, 2, 3)))
+    return Case((d.pick(1, 2, 3, 5),), options, (x,))
 
 
 def of_ranks(name: str, draw: Callable[..., Case], **options: Any) -> dict[str, Drawn]:
@@ -247,8 +250,10 @@ IMAGES: dict[str, Drawn] = {
     "FractionalMaxPool2d": partial(fractional, rank=2),
     "FractionalMaxPool3d": partial(fractional, rank=3),
     **of_ranks("ConstantPad{}d", pad, constant=True),
-    **{k: v for kind in ("Zero", "Replication", "Reflection", "Circular")
+    **{k: v for kind in ("Zero", "Replication", "Reflection")
        for k, v in of_ranks(kind + "Pad{}d", pad).items()},
+    # What is cut must leave enough to go around: PyTorch does not look.
+    **of_ranks("CircularPad{}d", pad, least=5),
     "Upsample": upsample,
     "UpsamplingNearest2d": upsample_2d,
     "UpsamplingBilinear2d": upsample_2d,
@@ -265,5 +270,4 @@ IMAGES: dict[str, Drawn] = {
     "LayerNorm": layer_norm,
     "RMSNorm": partial(layer_norm, rms=True),
     "LocalResponseNorm": response_norm,
-    "CrossMapLRN2d": partial(response_norm, map_=True),
 }  # fmt: skip

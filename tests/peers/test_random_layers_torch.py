@@ -27,13 +27,15 @@ pytestmark = [
     pytest.mark.peers,
     # PyTorch's remarks on slow paths, masks of two kinds and reductions.
     pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore:`NLLLoss2d` has been deprecated:FutureWarning"),
 ]
 
-FEW, MANY = int(os.environ.get("LAYER_CASES", "5")), 60
+FEW, MANY = int(os.environ.get("LAYER_CASES", "4")), 60
 TABLE = {**IMAGES, **LOSSES, **SEQUENCES}
 NOT_HERE = {
     "Sequential ModuleList ModuleDict ParameterList ParameterDict": "hold layers, compute nothing",
     "Module Parameter UninitializedParameter UninitializedBuffer": "what layers are made of",
+    "CrossMapLRN2d": "PyTorch's does not follow its formula; ours does, which its own test checks",
     "RNNBase RNNCellBase": "the bases of the recurrent layers, which are here",
 }
 # PyTorch's gradient of hardsigmoid multiplies by a float32 one sixth, in float64 too.
