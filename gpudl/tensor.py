@@ -637,6 +637,10 @@ class Tensor(Variable):
         if not self.ndim:
             return reshape(self, shape=(1,))
         i, j = (normalize_axis("flatten", axis, self.ndim) for axis in (start, end))
+        if i > j:
+            raise ArgumentError(
+                "flatten", f"axis {start} comes after axis {end}", remedy="start <= end", x=self
+            )
         n = int(np.prod(self.shape[i : j + 1], dtype=np.int64))
         return reshape(self, shape=(*self.shape[:i], n, *self.shape[j + 1 :]))
 

@@ -19,7 +19,6 @@ PAGE = Path(__file__).parent.parent / "docs" / "torch-coverage.md"
 LATER: dict[str, dict[str, str]] = {
     "nn": {
         "several GPUs": "DataParallel SyncBatchNorm",
-        "further lazy layers": "LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d",
     },
     "nn.functional": {},
     "optim": {},

@@ -97,6 +97,7 @@ def test_wrong_inputs_leave_the_layer_waiting():
         (nn.LazyConv2d(4, 2), gd.ones(2, 3)),
         (nn.LazyConv2d(4, 2, groups=2), gd.ones(1, 3, 4, 4)),
         (nn.LazyBatchNorm2d(), gd.ones(2, 3)),
+        (nn.LazyInstanceNorm2d(), gd.ones(2, 3)),
     ]:
         with pytest.raises(ShapeError):
             layer(x)
@@ -105,3 +106,19 @@ def test_wrong_inputs_leave_the_layer_waiting():
     with pytest.raises(ShapeError):
         good(gd.ones(1, 3, 4, 4))
     assert good(gd.ones(1, 4, 4, 4)).shape == (1, 4, 3, 3)
+
+
+def test_instance_normalization_finds_the_channels_with_and_without_a_batch():
+    for cls, lazy in (
+        (nn.InstanceNorm1d, nn.LazyInstanceNorm1d),
+        (nn.InstanceNorm2d, nn.LazyInstanceNorm2d),
+        (nn.InstanceNorm3d, nn.LazyInstanceNorm3d),
+    ):
+        rank = cls.ranks[0] - 1
+        for batch in ((), (2,)):
+            shape = (*batch, 5, *(2, 7, 3)[:rank])
+            x = gd.asarray(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+            plain, waiting = cls(5, affine=True, track_running_stats=True), lazy()
+            assert_close(waiting(x), plain(x).detach(), tolerance=0.0)
+            assert type(waiting) is cls and repr(waiting) == repr(plain)
+            assert np.array_equal(waiting.running_var.numpy(), plain.running_var.numpy())

@@ -61,6 +61,9 @@ from ._lazy import LazyConv3d as LazyConv3d
 from ._lazy import LazyConvTranspose1d as LazyConvTranspose1d
 from ._lazy import LazyConvTranspose2d as LazyConvTranspose2d
 from ._lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from ._lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+from ._lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+from ._lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
 from ._lazy import LazyLinear as LazyLinear
 from ._linear import Bilinear as Bilinear
 from ._linear import Flatten as Flatten

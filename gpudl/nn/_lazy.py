@@ -21,10 +21,11 @@ from ._conv import (
     _ConvNd,
     _ConvTranspose,
 )
+from ._group_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, _InstanceNorm
 from ._layer import positive
 from ._linear import Linear
 from ._module import Module
-from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, _BatchNorm
+from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, Norm, _BatchNorm
 from ._tree import BUFFER, PARAMETER
 from ._uninitialized import (
     UninitializedBuffer,
@@ -266,7 +267,9 @@ class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
 
 
 # ----- normalization -----
-class _LazyBatchNorm(_Lazy, _BatchNorm):
+class _LazyNorm(_Lazy, Norm):
+    """Its weights and running statistics are on unless told otherwise, instance norm's too."""
+
     def __init__(
         self,
         eps: float = 1e-5,
@@ -285,12 +288,25 @@ class _LazyBatchNorm(_Lazy, _BatchNorm):
         if x.ndim not in self.ranks:
             wanted = " or ".join(map(str, self.ranks))
             raise ShapeError(type(self).__name__, f"needs {wanted} axes", input=x)
-        self.num_features = int(x.shape[1])
+        self.num_features = int(x.shape[self._channels(x.ndim)])
         return self.num_features
+
+    def _channels(self, ndim: int) -> int:
+        """The axis of the channels."""
+        return 1
 
     def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
         names = ("weight", "bias", "running_mean", "running_var")
         return dict.fromkeys(names, (features,))
+
+
+class _LazyBatchNorm(_LazyNorm, _BatchNorm):
+    pass
+
+
+class _LazyInstanceNorm(_LazyNorm, _InstanceNorm):
+    def _channels(self, ndim: int) -> int:
+        return 1 if ndim == self.ranks[1] else 0  # without a batch they come first
 
 
 class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
@@ -327,3 +343,42 @@ class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
     """
 
     becomes = BatchNorm3d
+
+
+class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
+    """An `InstanceNorm1d` whose num_features are the channels of its first input; `affine` and
+    `track_running_stats` are on unless told otherwise.
+
+    >>> import gpudl as gd
+    >>> layer = gd.nn.LazyInstanceNorm1d()
+    >>> layer(gd.random.normal((2, 3, 8))).shape == (2, 3, 8), layer.num_features
+    (True, 3)
+    """
+
+    becomes = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
+    """An `InstanceNorm2d` whose num_features are the channels of its first input; `affine` and
+    `track_running_stats` are on unless told otherwise.
+
+    >>> import gpudl as gd
+    >>> layer = gd.nn.LazyInstanceNorm2d()
+    >>> layer(gd.random.normal((2, 3, 4, 4))).shape == (2, 3, 4, 4), layer.num_features
+    (True, 3)
+    """
+
+    becomes = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
+    """An `InstanceNorm3d` whose num_features are the channels of its first input; `affine` and
+    `track_running_stats` are on unless told otherwise.
+
+    >>> import gpudl as gd
+    >>> layer = gd.nn.LazyInstanceNorm3d()
+    >>> layer(gd.random.normal((2, 3, 2, 2, 2))).shape == (2, 3, 2, 2, 2), layer.num_features
+    (True, 3)
+    """
+
+    becomes = InstanceNorm3d

@@ -86,6 +86,7 @@ LAYERS: dict[str, tuple[Callable[[], Call], Callable[[], list[Any]]]] = {
             "Conv": lambda: call(4, 2),
             "ConvTranspose": lambda: call(4, 2),
             "BatchNorm": lambda: call(),
+            "InstanceNorm": lambda: call(),
         }.items()
     },
     "Upsample": (lambda: call((3, 7), mode="bilinear"), lambda: [t(2, 3, 4, 5)]),

@@ -661,6 +661,9 @@ LAZY = [
     ("LazyBatchNorm1d", (), {}, (8, 5)),
     ("LazyBatchNorm2d", (), {"affine": False}, (3, 4, 2, 5)),
     ("LazyBatchNorm3d", (), {"track_running_stats": False}, (3, 4, 2, 2, 2)),
+    ("LazyInstanceNorm1d", (), {}, (8, 5, 7)),
+    ("LazyInstanceNorm2d", (), {"affine": False}, (3, 4, 2, 5)),
+    ("LazyInstanceNorm3d", (), {"track_running_stats": False, "bias": False}, (3, 4, 2, 2, 2)),
 ]
 
 

@@ -457,16 +457,22 @@ def test_kl_div_batchmean():
     )
 
 
-def test_all_labels_ignored_is_nan_as_there():
-    x, t = gd.zeros(2, 3), gd.tensor([-100, -100])
-    assert np.isnan(gd.nn.functional.cross_entropy(x, t).item())
-    assert np.isnan(
-        torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100])).item()
-    )
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_all_labels_ignored_is_nan_without_a_gradient_as_there(name, weighted):
+    for lib in (gd, torch):
+        x = lib.zeros((2, 3), requires_grad=True) if lib is torch else gd.tensor(np.zeros((2, 3)))
+        x.requires_grad = True
+        weight = lib.ones(3, dtype=x.dtype) if weighted else None
+        loss = getattr(lib.nn.functional, name)(x, lib.tensor([-100, -100]), weight)
+        loss.backward()
+        assert np.isnan(loss.item()) and not x.grad.numpy().any()
 
 
 @pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
-@pytest.mark.parametrize("pad", [(1, 2), (0, 3), (1, 2, 2, 0), (3, 3, 2, 2)])
+@pytest.mark.parametrize(
+    "pad", [(1, 2), (0, 3), (1, 2, 2, 0), (3, 3, 2, 2), (-1, 2), (2, -3), (-1, -1, -2, 2)]
+)
 def test_pad(mode, pad):
     x = np.random.default_rng(0).normal(size=(2, 3, 5, 6))
     if mode != "constant" and len(pad) == 2:

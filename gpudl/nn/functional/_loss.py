@@ -80,6 +80,14 @@ def _picked_weights(
     return safe, counted if weight is None else counted * gather_axis(weight, safe, axis=0)
 
 
+def _over(op: str, total: Any, weights: Any) -> Any:
+    """A mean over rows that count. Of none it is NaN, as in PyTorch, and its gradient zero: a batch
+    without labels leaves the parameters as they are."""
+    empty = weights == 0
+    mean = total / ew.where(empty, constant(op, weights, 1), weights)
+    return ew.where(empty, constant(op, mean, float("nan")), mean)
+
+
 def _gathered_mean(op: str, loss: Any, weights: Any, reduction: str, shape: tuple[int, ...]) -> Any:
     """The reductions of losses per row: the mean divides by the weights."""
     if reduction == "none":
@@ -87,7 +95,7 @@ def _gathered_mean(op: str, loss: Any, weights: Any, reduction: str, shape: tupl
     if reduction == "sum":
         return loss.sum()
     if reduction == "mean":
-        return loss.sum() / weights.sum()
+        return _over(op, loss.sum(), weights.sum())
     raise bad_reduction(op, reduction)
 
 
@@ -146,7 +154,7 @@ def cross_entropy(
         return _weighted(op, rows, labels, weight, ignore_index, reduction, smoothing, t.shape)
     loss, _ = ops.cross_entropy(rows, labels, ignore_index=ignore_index, label_smoothing=smoothing)
     if reduction == "mean":
-        return loss.sum() / cast(labels != ignore_index, loss.dtype).sum()
+        return _over(op, loss.sum(), cast(labels != ignore_index, loss.dtype).sum())
     return _gathered_mean(op, loss, None, reduction, t.shape)
 
 

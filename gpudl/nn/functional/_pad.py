@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import ArgumentError, NotSupportedError, ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...ops.shape import broadcast_to, flip, join
 from ...ops.shape import pad as pad_row
 from ._check import as_ints, number, tensor
@@ -16,8 +16,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     """`input` with margins around it; `pad` is (low, high) of the last axis, then of the one
     before, ...
 
-    `mode` is "constant" (with `value`; negative margins cut off), "reflect", "replicate" or
-    "circular".
+    `mode` is "constant" (with `value`), "reflect", "replicate" or "circular". Negative margins cut
+    off.
     """
     x = tensor("pad", input)
     margins = as_ints("pad", pad)
@@ -61,12 +61,16 @@ def _constant(x: Any, pairs: list[tuple[int, int]], value: float) -> Any:
 
 def _mirrored(x: Any, at: int, low: int, high: int, mode: str) -> Any:
     n = x.shape[at]
-    if low < 0 or high < 0:
-        raise NotSupportedError(
-            "pad", f"negative margins with mode={mode!r}", remedy="slice the tensor"
-        )
+    if n + min(low, 0) + min(high, 0) < 1 or n + low + high < 1:
+        raise ShapeError("pad", f"margins ({low}, {high}) leave nothing of an axis of {n}", input=x)
+    cut = (max(-low, 0), max(-high, 0))
+    if mode == "circular" and any(cut):
+        # What is left goes around; the other modes look at all of the axis, and are cut then.
+        x = _shortened(x, at, *cut)
+        n = x.shape[at]
+    low, high = max(low, 0), max(high, 0)
     limit = {"reflect": n - 1, "circular": n, "replicate": 2**31}[mode]
-    if max(low, high) > limit or n == 0:
+    if max(low, high) > limit:
         raise ShapeError(
             "pad", f"margins ({low}, {high}) with mode={mode!r} for an axis of {n}", input=x
         )
@@ -87,4 +91,12 @@ def _mirrored(x: Any, at: int, low: int, high: int, mode: str) -> Any:
     else:
         front, back = edge(0, low), edge(n - 1, high)
     parts = [side for side, width in ((front, low), (x, 1), (back, high)) if width]
-    return join(tuple(parts), at)
+    padded = join(tuple(parts), at) if len(parts) > 1 else x
+    return padded if mode == "circular" else _shortened(padded, at, *cut)
+
+
+def _shortened(x: Any, at: int, low: int, high: int) -> Any:
+    """`x` without the first and last elements of an axis."""
+    if not low and not high:
+        return x
+    return x[(slice(None),) * at + (slice(low, x.shape[at] - high),)]
