@@ -12,6 +12,7 @@ KNOWN = record()
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("source", KNOWN)
 def test_mechanical_faults_are_found(source, emulator, count):
     alive = dict(go_through(source))
