@@ -1,4 +1,4 @@
-"""Every layer of `gd.nn` against PyTorch with arguments and inputs from a seeded generator: outputs,
+"""Every layer of `gd.nn` against PyTorch, arguments and inputs from a seeded generator: outputs,
 gradients of inputs and parameters, buffers, names of the state, in float32 and float64; what
 PyTorch refuses is refused.
 
