@@ -1,5 +1,5 @@
-"""A process that has imported all of `gpudl train` and forks a run of it for each line of its input,
-for imports take longer than the runs.
+"""A process that has imported all of `gpudl train` and forks a run of it for each line of its
+input, for imports take longer than the runs.
 
 A line is JSON: {"argv": [...], "log": FILE, "after": seconds or null, "write": number or null}. The
 run is killed (SIGKILL) `after` so many seconds, or at its fsync number `write`, of which a
