@@ -1,40 +1,77 @@
-"""The networks that are trained, as lists of layers, with their weights and FLOPs.
-
-A layer is its name and its arguments, which `nn` of gpudl and of PyTorch take alike:
-linear (in, out), conv and conv_transpose (in, out, kernel, stride, padding), batch_norm (channels),
-max_pool (size), embedding (rows, features), lstm (in, hidden; batch first, every step's output),
-reshape (the shape after the batch), flatten (maybe first and last axis), relu, tanh, sigmoid.
-"""
+"""The networks that are trained, as lists of layers (`layers.py`)."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
-Layer = tuple[Any, ...]
-Shape = tuple[int, ...]
+from .layers import Array, Layer, Layers, Shape, flops, shape_after
 
 
 @dataclass(frozen=True)
 class Model:
     """A network, its batch, and how it is trained: on `classes`, or to give back its input.
 
-    With `tokens` the input is integers below `classes`, each with a label of its own."""
+    With `tokens` the input is integers below `classes`, each with a label of its own. With a
+    `critic` the network makes images from noise, and the two are trained against each other."""
 
-    layers: tuple[Layer, ...]
+    layers: Layers
     x: Shape
     optimizer: str
     lr: float
     classes: int = 0
     tokens: bool = False
+    critic: Layers = ()
+
+    def flops(self, batch_size: int) -> float:
+        """Of a training step: a backward pass is twice a forward one."""
+        x = (batch_size, *self.x[1:])
+        total = 3.0 * flops(self.layers, x)
+        if self.critic:
+            # Forward on real images and twice on made ones, each with its backward pass.
+            total += 9.0 * flops(self.critic, shape_after(self.layers, x))
+        return total
 
 
-def _block(inputs: int, outputs: int) -> tuple[Layer, ...]:
+def _block(inputs: int, outputs: int) -> Layers:
     return ("conv", inputs, outputs, 3, 1, 1), ("batch_norm", outputs), ("relu",), ("max_pool", 2)
+
+
+def _basic(inputs: int, outputs: int, stride: int) -> Layers:
+    """A basic block of a residual network."""
+    main: Layers = (
+        ("conv", inputs, outputs, 3, stride, 1, False),
+        ("batch_norm", outputs),
+        ("relu",),
+        ("conv", outputs, outputs, 3, 1, 1, False),
+        ("batch_norm", outputs),
+    )
+    other: Layers = ()
+    if stride > 1:
+        other = ("conv", inputs, outputs, 1, stride, 0, False), ("batch_norm", outputs)
+    return ("residual", main, other), ("relu",)
+
+
+def _stages(*widths: int) -> Layers:
+    layers: list[Layer] = []
+    for i, width in enumerate(widths):
+        layers += _basic(widths[max(i - 1, 0)], width, 1 + (i > 0))
+        layers += _basic(width, width, 1)
+    return tuple(layers)
+
+
+def _transformer(width: int, heads: int) -> Layers:
+    """A block that normalizes first."""
+    attend: Layers = ("layer_norm", width), ("attention", width, heads)
+    think: Layers = (
+        ("layer_norm", width),
+        ("linear", width, 4 * width),
+        ("gelu",),
+        ("linear", 4 * width, width),
+    )
+    return ("residual", attend, ()), ("residual", think, ())
 
 
 MODELS = {
@@ -111,74 +148,76 @@ MODELS = {
         classes=65,
         tokens=True,
     ),
+    "gpt": Model(
+        layers=(
+            ("embedding", 65, 128),
+            ("positions", 128, 128),
+            *_transformer(128, 4) * 4,
+            ("layer_norm", 128),
+            ("flatten", 0, 1),
+            ("linear", 128, 65),
+        ),
+        x=(16, 128),
+        optimizer="adam",
+        lr=1e-3,
+        classes=65,
+        tokens=True,
+    ),
+    "resnet18": Model(
+        layers=(
+            ("conv", 3, 64, 3, 1, 1, False),
+            ("batch_norm", 64),
+            ("relu",),
+            *_stages(64, 128, 256, 512),
+            ("mean_pool", 1),
+            ("flatten",),
+            ("linear", 512, 10),
+        ),
+        x=(16, 3, 32, 32),
+        optimizer="sgd",
+        lr=1e-3,
+        classes=10,
+    ),
+    "dcgan": Model(
+        layers=(
+            ("linear", 64, 3136),
+            ("reshape", (64, 7, 7)),
+            ("batch_norm", 64),
+            ("relu",),
+            ("conv_transpose", 64, 32, 4, 2, 1),
+            ("batch_norm", 32),
+            ("relu",),
+            ("conv_transpose", 32, 1, 4, 2, 1),
+            ("tanh",),
+        ),
+        x=(64, 64),
+        optimizer="adam",
+        lr=2e-4,
+        critic=(
+            ("conv", 1, 32, 4, 2, 1),
+            ("leaky_relu", 0.2),
+            ("conv", 32, 64, 4, 2, 1),
+            ("batch_norm", 64),
+            ("leaky_relu", 0.2),
+            ("flatten",),
+            ("linear", 3136, 1),
+        ),
+    ),
 }
 
 
-def weights(layers: tuple[Layer, ...]) -> list[Array]:
-    """The initial parameters in the order of the layers, the same for every library."""
-    rng = np.random.default_rng(1)
-    out: list[Array] = []
-    for kind, *args in layers:
-        if kind == "batch_norm":
-            out += [np.ones(args[0], np.float32), np.zeros(args[0], np.float32)]
-        elif kind == "embedding":
-            out.append(rng.standard_normal(args, dtype=np.float32))
-        elif kind == "lstm":
-            inputs, hidden = args
-            bound = 1 / math.sqrt(hidden)
-            for shape in ((4 * hidden, inputs), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)):
-                out.append(rng.uniform(-bound, bound, shape).astype(np.float32))
-        elif kind in ("linear", "conv", "conv_transpose"):
-            inputs, outputs, *rest = args
-            kernel = tuple(rest[:1]) * 2
-            first = (inputs, outputs) if kind == "conv_transpose" else (outputs, inputs)
-            bound = 1 / math.sqrt(inputs * math.prod(kernel))
-            for shape in ((*first, *kernel), (outputs,)):
-                out.append(rng.uniform(-bound, bound, shape).astype(np.float32))
-    return out
-
-
-def flops(layers: tuple[Layer, ...], x: Shape) -> float:
-    """The FLOPs of the matrix products and convolutions in one forward pass on shape `x`."""
-    total, shape = 0.0, x
-    for kind, *args in layers:
-        if kind == "linear":
-            total += 2.0 * shape[0] * args[0] * args[1]
-            shape = (shape[0], args[1])
-        elif kind in ("conv", "conv_transpose"):
-            inputs, outputs, k, stride, padding = args
-            n, _, *image = shape
-            if kind == "conv":
-                after = [(e + 2 * padding - k) // stride + 1 for e in image]
-            else:
-                after = [(e - 1) * stride - 2 * padding + k for e in image]
-            # Each weight meets each position of the smaller image: of the output, or of the input.
-            positions = math.prod(after if kind == "conv" else image)
-            total += 2.0 * n * positions * inputs * outputs * k * k
-            shape = (n, outputs, *after)
-        elif kind == "max_pool":
-            shape = (*shape[:2], *(e // args[0] for e in shape[2:]))
-        elif kind == "embedding":
-            shape = (*shape, args[1])
-        elif kind == "lstm":
-            inputs, hidden = args
-            total += 8.0 * shape[0] * shape[1] * hidden * (inputs + hidden)
-            shape = (*shape[:2], hidden)
-        elif kind == "flatten":
-            first, last = args or (1, len(shape) - 1)
-            shape = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
-        elif kind == "reshape":
-            shape = (shape[0], *args[0])
-    return total
-
-
 def batch(model: Model, size: int) -> tuple[Array, Array | None]:
-    """Inputs of `size` samples, and their labels where the model has classes."""
+    """Inputs of `size` samples, and their labels where the model has classes, or real images where
+    it has a critic."""
     rng = np.random.default_rng(3)
     shape = (size, *model.x[1:])
     if model.tokens:
         tokens = rng.integers(0, model.classes, shape)
         return tokens, rng.integers(0, model.classes, math.prod(shape))
+    if model.critic:
+        images = shape_after(model.layers, shape)
+        noise = rng.standard_normal(shape, dtype=np.float32)
+        return noise, 2 * rng.random(images, dtype=np.float32) - 1
     if not model.classes:
         return rng.random(shape, dtype=np.float32), None
     x = rng.standard_normal(shape, dtype=np.float32)

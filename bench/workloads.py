@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from .models import MODELS, flops, weights
+from .layers import weights
+from .models import MODELS
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +28,8 @@ GROUPS = {
     "norm": "batch and layer normalization",
     "pool": "pooling",
     "rnn": "recurrent layers",
-    "loss": "cross-entropy",
+    "attention": "scaled dot-product attention",
+    "loss": "cross-entropy, embeddings",
     "optimizer": "Adam's step alone",
     "train": "whole training steps",
     "overhead": "operations on 8 elements",
@@ -83,7 +85,19 @@ def cotangent(shape: tuple[int, ...]) -> Array:
 def table(dry: bool = False) -> list[Workload]:
     """All workloads; with `dry`, no extent is above 8, so that they run in no time."""
     size: Callable[[int], int] = (lambda n: min(n, 8)) if dry else (lambda n: n)
-    parts = (_matmul, _conv, _activation, _norm, _pool, _rnn, _loss, _optimizer, _train, _overhead)
+    parts = (
+        _matmul,
+        _conv,
+        _activation,
+        _norm,
+        _pool,
+        _rnn,
+        _attention,
+        _loss,
+        _optimizer,
+        _train,
+        _overhead,
+    )
     return [workload for part in parts for workload in part(size)]
 
 
@@ -162,8 +176,9 @@ def _norm(size: Callable[[int], int]) -> Iterator[Workload]:
     for op, shape, width, once, both in (
         ("batch_norm", image, image[1], 3, 8),  # the statistics take a pass of their own
         ("layer_norm", rows, rows[1], 2, 4),
+        ("rms_norm", rows, rows[1], 2, 4),
     ):
-        inputs = (Input(shape), Input((width,)), Input((width,)))
+        inputs = (Input(shape), *(Input((width,)),) * (1 + (op != "rms_norm")))
         for mode, passes in (("fwd", once), ("fb", both)):
             yield Workload(
                 f"{op}_{mode}", "norm", op, mode, inputs, bytes=passes * 4.0 * math.prod(shape)
@@ -198,6 +213,19 @@ def _rnn(size: Callable[[int], int]) -> Iterator[Workload]:
                 )  # fmt: skip
 
 
+def _attention(size: Callable[[int], int]) -> Iterator[Workload]:
+    # Causal: half of the scores count. Forward two products, backward five.
+    for batch, heads, length, width in ((8, 8, 256, 64), (2, 8, 1024, 64), (16, 6, 256, 32)):
+        n, h, t, d = map(size, (batch, heads, length, width))
+        inputs = (Input((n, h, t, d)),) * 3
+        for mode, products, passes in (("fwd", 2, 4), ("fb", 7, 12)):
+            yield Workload(
+                f"attention_{batch}x{heads}x{length}x{width}_{mode}", "attention", "attention",
+                mode, inputs, flops=float(products * n * h * t * t * d),
+                bytes=passes * 4.0 * n * h * t * d,
+            )  # fmt: skip
+
+
 def _loss(size: Callable[[int], int]) -> Iterator[Workload]:
     rows, classes = size(2048), size(10_000)
     inputs = (Input((rows, classes)), Input((rows,), below=classes, grad=False))
@@ -206,6 +234,14 @@ def _loss(size: Callable[[int], int]) -> Iterator[Workload]:
             f"cross_entropy_2048x10000_{mode}", "loss", "cross_entropy", mode, inputs,
             bytes=passes * 4.0 * rows * classes,
         )  # fmt: skip
+
+    rows, width, tokens = size(10_000), size(256), (size(32), size(256))
+    inputs = (Input(tokens, below=rows, grad=False), Input((rows, width)))
+    moved = 4.0 * math.prod(tokens) * width
+    for mode, traffic in (("fwd", 2 * moved), ("fb", 4 * moved + 4.0 * rows * width)):
+        yield Workload(
+            f"embedding_8192x256_{mode}", "loss", "embedding", mode, inputs, bytes=traffic
+        )
 
 
 def _optimizer(size: Callable[[int], int]) -> Iterator[Workload]:
@@ -224,7 +260,7 @@ def _train(size: Callable[[int], int]) -> Iterator[Workload]:
         batch = size(model.x[0])
         yield Workload(
             f"train_{name}", "train", name, "train", options={"batch_size": batch},
-            flops=3.0 * flops(model.layers, (batch, *model.x[1:])),
+            flops=model.flops(batch),
         )  # fmt: skip
 
 

@@ -90,6 +90,14 @@ T* contiguous_out(py::array& a, const char* name) {
     return writable<T>(a, name);
 }
 
+// A vector of `n`, or null where there is none.
+template <class T>
+const T* optional_vector(const std::optional<py::array>& a, int64_t n, const char* name) {
+    if (!a) return nullptr;
+    check_shape(*a, {n}, name);
+    return contiguous<T>(*a, name);
+}
+
 // Calls f(T{}) with T = float or double as the array's dtype says: with_float(x, "x", [&](auto t) { using T = decltype(t); ... }).
 template <class F>
 auto with_float(const py::array& a, const char* name, F&& f) {

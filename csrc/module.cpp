@@ -11,6 +11,7 @@ void bind_matmul(pybind11::module_& m);
 void bind_conv(pybind11::module_& m);
 void bind_pooling(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
+void bind_rows(pybind11::module_& m);
 void bind_recurrent(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
 void bind_reduce(pybind11::module_& m);
@@ -30,6 +31,7 @@ PYBIND11_MODULE(_C, m) {
     gpudl::bind_conv(m);
     gpudl::bind_pooling(m);
     gpudl::bind_norm(m);
+    gpudl::bind_rows(m);
     gpudl::bind_recurrent(m);
     gpudl::bind_softmax(m);
     gpudl::bind_reduce(m);

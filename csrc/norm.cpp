@@ -104,13 +104,6 @@ void batch_norm_bwd(const py::array& g, const py::array& x, const py::array& wei
     });
 }
 
-template <class T>
-const T* optional_vector(const std::optional<py::array>& a, int64_t n, const char* name) {
-    if (!a) return nullptr;
-    check_shape(*a, {n}, name);
-    return contiguous<T>(*a, name);
-}
-
 // x, y (M, N); mean and rstd (M,).
 void layer_norm_fwd(const py::array& x, const std::optional<py::array>& weight, const std::optional<py::array>& bias, double eps,
                     py::array& y, py::array& mean, py::array& rstd) {

@@ -24,7 +24,7 @@ Kernel = Callable[..., Any]
 # kernel name -> family folder. The function in `<family>/<kind>.py` has the kernel's name; for the
 # kinds cuda and emu the file is `gpu.py`.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "attention": ("attention", "attention_bwd"),
+    "attention": ("attention", "attention_bwd", "rotary"),
     "conv": ("conv", "conv_dgrad", "conv_wgrad"),
     "matmul": ("matmul", "linear"),
     "pooling": ("max_pool", "max_pool_bwd", "max_pool_gather", "avg_pool", "avg_pool_bwd"),
@@ -36,7 +36,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "scatter_along_axis",
     ),
     "reduce": ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"),
-    "norm": ("batch_norm", "batch_norm_bwd", "layer_norm", "layer_norm_bwd", "running_stats"),
+    "norm": (
+        "batch_norm",
+        "batch_norm_bwd",
+        "layer_norm",
+        "layer_norm_bwd",
+        "rms_norm",
+        "rms_norm_bwd",
+        "running_stats",
+    ),
     "recurrent": (
         "lstm_sequence",
         "lstm_sequence_bwd",

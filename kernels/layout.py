@@ -34,6 +34,20 @@ def aligned(x: Array) -> Array:
     return x if x.flags.aligned else contiguous(x)
 
 
+def strided_rows(x: Array) -> Array:
+    """`x` (*, M, N) as (A, B, M, N) with a contiguous last axis: a view where its layout allows."""
+    x = aligned(x) if x.shape[-1] == 1 or x.strides[-1] == x.itemsize else contiguous(x)
+    outer, rows = math.prod(x.shape[:-3]), ((1, 1) + x.shape)[-3:-1]
+    return x.reshape(outer, *rows, x.shape[-1])
+
+
+def empty_rows(x: Array) -> Array:
+    """An uninitialised array of the shape of `x` (A, B, M, N), its rows in memory in x's order."""
+    order = sorted(range(3), key=lambda axis: -abs(x.strides[axis]))
+    out: Array = devices.CPU.empty((*(x.shape[i] for i in order), x.shape[3]), x.dtype)
+    return out.transpose(*(order.index(i) for i in range(3)), 3)
+
+
 def channels_last(x: Array) -> Array:
     """The (N, *S, C) view of `x` (N, C, *S)."""
     return x.transpose(0, *range(2, x.ndim), 1)

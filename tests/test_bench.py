@@ -25,7 +25,7 @@ if not (ROOT / "bench" / "workloads.py").is_file():
 
 sys.path.append(str(ROOT))
 
-from bench import command, machine, models, results, tables, turns, workloads  # noqa: E402
+from bench import command, layers, machine, models, results, tables, turns, workloads  # noqa: E402
 from bench.adapters import FRAMEWORKS, installed, load  # noqa: E402
 from bench.adapters.base import Unsupported  # noqa: E402
 from bench.results import Measurement, Row, Run  # noqa: E402
@@ -165,15 +165,22 @@ def test_disturbed_turns_do_not_count():
 
 def test_flops_of_the_networks():
     listed = (("conv", 3, 8, 3, 2, 1), ("flatten",), ("linear", 8 * 16, 10))
-    assert models.flops(listed, (2, 3, 8, 8)) == 2 * 2 * (16 * 8 * 3 * 9 + 128 * 10)
+    assert layers.flops(listed, (2, 3, 8, 8)) == 2 * 2 * (16 * 8 * 3 * 9 + 128 * 10)
     back = (("conv_transpose", 8, 3, 4, 2, 1),)
-    assert models.flops(back, (2, 8, 4, 4)) == 2 * 2 * 16 * 8 * 3 * 16
+    assert layers.flops(back, (2, 8, 4, 4)) == 2 * 2 * 16 * 8 * 3 * 16
     for model in models.MODELS.values():
         x, labels = models.batch(model, 5)
         assert x.shape == (5, *model.x[1:])
-        assert (labels is None) == (not model.classes)
+        assert (labels is None) == (not model.classes and not model.critic)
+    block = ("conv", 4, 4, 3, 2, 1, False), ("batch_norm", 4)
+    wide = (("residual", block, (("conv", 4, 4, 1, 2, 0, False),)), ("mean_pool", 1))
+    assert layers.flops(wide, (2, 4, 8, 8)) == 2 * 2 * 16 * 4 * 4 * (9 + 1)
+    assert layers.shape_after(wide, (2, 4, 8, 8)) == (2, 4, 1, 1)
+    assert [w.shape for w in layers.weights(wide)] == [(4, 4, 3, 3), (4,), (4,), (4, 4, 1, 1)]
+    read = (("embedding", 9, 8), ("attention", 8, 2))
+    assert layers.flops(read, (3, 5)) == 2 * 3 * 5 * 4 * 8 * 8 + 2 * 2 * 3 * 5 * 5 * 8 / 2
     text = (("embedding", 9, 3), ("lstm", 3, 4), ("flatten", 0, 1), ("linear", 4, 9))
-    assert models.flops(text, (2, 5)) == 2 * 10 * (16 * (3 + 4) + 4 * 9)
+    assert layers.flops(text, (2, 5)) == 2 * 10 * (16 * (3 + 4) + 4 * 9)
 
 
 def test_limits_without_a_compiler(monkeypatch):

@@ -233,6 +233,20 @@ def test_unpooled_values_stand_where_they_were():
     )
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("device", ["cpu", "emu"])
+def test_maxima_of_integers(dtype, device):
+    """What lies outside is no element, also where all are negative."""
+    low = np.iinfo(dtype).min
+    x = np.random.default_rng(0).integers(low, low + 9, (2, 3, 5, 6), dtype=dtype)[..., ::-1]
+    y, at = F.max_pool2d(gd.asarray(x, device=device), 3, 2, 1, return_indices=True)
+    assert y.dtype == x.dtype and at.dtype == np.int64
+    y, at = y.cpu().numpy(), at.cpu().numpy()
+    for n, c, i, j in np.ndindex(y.shape):
+        window = x[n, c, max(2 * i - 1, 0) : 2 * i + 2, max(2 * j - 1, 0) : 2 * j + 2]
+        assert y[n, c, i, j] == window.max() == x[n, c].ravel()[at[n, c, i, j]]
+
+
 def test_embedding_scaled_by_frequency():
     index = gd.tensor([3, 1, 3, 3, 0])
     for make in (

@@ -157,6 +157,16 @@ def test_softmax(name, axis):
     assert gd.testing.gradcheck(lambda x: getattr(gd, name)(x, axis), t)
 
 
+@pytest.mark.parametrize("axis", [1, (0, 1), None])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_logsumexp_of_no_elements(axis, keepdims):
+    x = gd.zeros((2, 0, 4), requires_grad=True)
+    y = gd.logsumexp(x, axis=axis, keepdims=keepdims)
+    close(y, np.full(np.zeros(x.shape).sum(axis, keepdims=keepdims).shape, -np.inf))
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+
+
 def test_one_hot():
     labels = np.array([[0, 2], [1, 1]])
     np.testing.assert_array_equal(gd.one_hot(gd.tensor(labels), 3).numpy(), np.eye(3)[labels])

@@ -12,6 +12,7 @@ from gpudl.errors import IndexRangeError, ShapeError
 
 _C = pytest.importorskip("gpudl._C", reason="the C++ extension is not built")
 
+from gpudl.kernels.attention import cpu as attention  # noqa: E402
 from gpudl.kernels.conv import cpu as conv  # noqa: E402
 from gpudl.kernels.elementwise import cpu as elementwise  # noqa: E402
 from gpudl.kernels.norm import cpu as norm  # noqa: E402
@@ -472,6 +473,44 @@ def test_layer_norm(simd, affine, dtype, layout):
         close(gbias, g.astype(np.float64).reshape(-1, n).sum(0), 4)
 
 
+@pytest.mark.parametrize("layout", ["plain", "transposed", "negative", "broadcast", "unaligned"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rms_norm(simd, dtype, layout):
+    for shape in ((3, 5), (1128, 4), (2, 3, 37), (3, 2, 5, 8), (2, 1, 3, 2, 6), (4, 1), (37,)):
+        x, g = (LAYOUTS[layout](rand(shape, dtype, seed) + 1) for seed in (0, 3))
+        n = shape[-1]
+        weight = rand(n, dtype, 1)
+        x64, ghat = x.astype(np.float64), g.astype(np.float64) * weight
+        scale = 1 / np.sqrt((x64**2).mean(-1, keepdims=True) + 1e-3)
+        y, rstd = norm.rms_norm(x, weight, eps=1e-3)
+        close(y, x64 * scale * weight, 4)
+        close(np.asarray(rstd), scale[..., 0])
+        gx, gweight = norm.rms_norm_bwd(g, x, weight, rstd)
+        along = (ghat * x64 * scale).mean(-1, keepdims=True)
+        close(gx, scale * (ghat - x64 * scale * along), 4, float(np.abs(scale * ghat).max()))
+        terms = g.astype(np.float64) * x64 * scale
+        close(gweight, terms.reshape(-1, n).sum(0), 1, float(np.abs(g).sum()))
+
+
+def test_rms_norm_of_heads_stays_where_they_lie():
+    heads = rand((2, 5, 3, 4, 8), np.float32).transpose(2, 0, 3, 1, 4)[1]
+    y, rstd = norm.rms_norm(heads, np.ones(8, np.float32), eps=0.0)
+    assert y.transpose(0, 2, 1, 3).flags.c_contiguous  # (batch, place, head, feature)
+    assert rstd.shape == heads.shape[:-1]
+    assert norm.rms_norm(np.zeros((0, 4), np.float32), heads[0, 0, 0, :4], eps=0)[0].size == 0
+
+
+@pytest.mark.parametrize("layout", ["plain", "transposed", "negative", "broadcast", "unaligned"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rotary(simd, dtype, layout):
+    for shape in ((3, 4), (1, 2), (0, 4), (5, 0), (2, 3, 74), (3, 2, 5, 8), (2, 1, 3, 2, 6)):
+        x = LAYOUTS[layout](rand(shape, dtype))
+        turns = rand((2, shape[-2], shape[-1] // 2), dtype, 1)
+        a, b = np.split(x.astype(np.float64), 2, axis=-1)
+        want = np.concatenate([a * turns[0] - b * turns[1], b * turns[0] + a * turns[1]], -1)
+        close(attention.rotary(x, turns), want, 4)
+
+
 # Softmax and cross-entropy.
 
 
@@ -831,6 +870,9 @@ def everything(dtype):
     gamma = rand(37, dtype, 4)
     y, mean, rstd = norm.layer_norm(rows, gamma, gamma, eps=1e-5)
     yield from (y, mean, rstd, *norm.layer_norm_bwd(y, rows, gamma, mean, rstd))
+    y, rstd = norm.rms_norm(rows, gamma, eps=1e-5)
+    yield from (y, rstd, *norm.rms_norm_bwd(y, rows, gamma, rstd))
+    yield attention.rotary(rows[:, :36], rand((2, 3000, 18), dtype, 5))
     p = softmax.softmax(rows)
     yield from (p, softmax.softmax_bwd(rows, p), softmax.log_softmax(rows))
     labels = np.arange(3000) % 37
@@ -867,6 +909,8 @@ def test_row_kernels_do_not_depend_on_the_instruction_set():
             softmax.softmax(x),
             elementwise.gelu(x),
             *norm.layer_norm_bwd(x, y, gamma, mean, rstd),
+            *norm.rms_norm(x, gamma, eps=1e-5),
+            *norm.rms_norm_bwd(x, y, gamma, rstd),
         ]
         results.append([a.tobytes() for a in parts])
     _C.limit_simd(before)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gpudl as gd
-from gpudl.errors import ArgumentTypeError, DeviceError, GradError, IndexRangeError
+from gpudl.errors import ArgumentTypeError, DeviceError, GradError, IndexRangeError, ShapeError
 from gpudl.kernels import find
 
 EMU = gd.device("emu")
@@ -276,6 +276,20 @@ def test_wrong_values_are_typed_errors():
     with pytest.raises(DeviceError, match="on the host"):
         on([1.0]) + np.ones(1)
     assert (on([1.0]) + [2.0]).tolist() == [3.0]
+
+
+@pytest.mark.parametrize("device", ["cpu", "emu"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "bfloat16", "float32"])
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin"])
+def test_no_element_is_none_to_choose(name, dtype, device):
+    """The kernels have a start value for an extremum; it is never a result."""
+    choose = getattr(gd, name)
+    x = gd.zeros((2, 0, 4), dtype=dtype, device=device)
+    for axis in (1, -2, None):
+        with pytest.raises(ShapeError, match="no elements to choose from"):
+            choose(x, axis=axis)
+    assert choose(x, axis=2).shape == (2, 0)
+    assert choose(x, axis=0, keepdims=True).shape == (1, 0, 4)
 
 
 def test_the_demo_runs_on_it(capsys):

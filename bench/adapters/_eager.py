@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..models import MODELS, Layer, Model, batch, weights
+from ..layers import Layer, Layers, weights
+from ..models import MODELS, Model, batch
 from ..workloads import Workload, arrays, cotangent
+from ._blocks import blocks
 from .base import Array, Step, Unsupported
 
 LAYERS = {
@@ -18,8 +21,12 @@ LAYERS = {
     "batch_norm": "BatchNorm2d",
     "max_pool": "MaxPool2d",
     "embedding": "Embedding",
+    "layer_norm": "LayerNorm",
+    "mean_pool": "AdaptiveAvgPool2d",
     "flatten": "Flatten",
     "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "gelu": "GELU",
     "tanh": "Tanh",
     "sigmoid": "Sigmoid",
 }
@@ -116,11 +123,14 @@ class Eager:
             "softmax": lambda x: F.softmax(x, dim=-1),
             "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
             "layer_norm": lambda x, w, b: F.layer_norm(x, (x.shape[-1],), w, b),
+            "rms_norm": lambda x, w: F.rms_norm(x, (x.shape[-1],), w),
             "max_pool2d": lambda x: F.max_pool2d(x, 2),
             "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
             "lstm": self.recurrent("LSTM"),
             "gru": self.recurrent("GRU"),
+            "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
             "cross_entropy": F.cross_entropy,
+            "embedding": F.embedding,
             "add": lambda a, b: a + b,
             "chain": chain,
         }
@@ -153,47 +163,70 @@ class Eager:
 
     def layer(self, layer: Layer) -> Any:
         kind, *args = layer
-        if kind == "reshape":
-            return self.nn.Unflatten(1, args[0])
-        if kind == "lstm":
-            return self.outputs(self.nn.LSTM(*args, batch_first=True))
+        match kind:
+            case "reshape":
+                return self.nn.Unflatten(1, args[0])
+            case "conv" | "conv_transpose" if args[5:] == [False]:
+                return getattr(self.nn, LAYERS[kind])(*args[:5], bias=False)
+            case "residual":
+                return self.blocks.Residual(*map(self.sequence, args))
+            case "positions" | "lstm" | "attention":
+                return getattr(self.blocks, kind.capitalize())(*args)
         return getattr(self.nn, LAYERS[kind])(*args)
 
-    def outputs(self, recurrent: Any) -> Any:
-        """A layer that gives the outputs of a recurrent one and drops its last state."""
+    def sequence(self, layers: Layers) -> Any:
+        return self.nn.Sequential(*map(self.layer, layers))
 
-        class Outputs(self.nn.Module):  # type: ignore[name-defined,misc]
-            def __init__(self) -> None:
-                super().__init__()
-                self.recurrent = recurrent
+    @cached_property
+    def blocks(self) -> Any:
+        return blocks(self.nn, self.package)
 
-            def forward(self, x: Any) -> Any:
-                return self.recurrent(x)[0]
-
-        return Outputs()
-
-    def network(self, model: Model) -> Any:
+    def network(self, layers: Layers) -> Any:
         """The network, in training mode, with the weights that all start from."""
-        network = self.nn.Sequential(*map(self.layer, model.layers))
+        network = self.sequence(layers)
         names = [name for name, _ in network.named_parameters()]
-        values = map(self.asarray, weights(model.layers))
+        values = map(self.asarray, weights(layers))
         network.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
         return self.prepare(network.train())
 
     def train(self, model: Model, batch_size: int) -> Step:
         F = self.nn.functional
-        x, labels = batch(model, batch_size)
-        data = self.asarray(x)
-        target = data if labels is None else self.asarray(labels)
-        loss_of = F.mse_loss if labels is None else F.cross_entropy
-        network = self.network(model)
+        x, target = (None if v is None else self.asarray(v) for v in batch(model, batch_size))
+        network = self.network(model.layers)
         optimizer = self.optimizer(model.optimizer, list(network.parameters()), model.lr)
+        if model.critic:
+            return self.adversarial(model, network, optimizer, x, target)
+        loss_of = F.cross_entropy if model.classes else F.mse_loss
+        target = x if target is None else target
 
         def step() -> tuple[Any]:
-            loss = loss_of(network(data), target)
+            loss = loss_of(network(x), target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             return (loss,)
+
+        return step
+
+    def adversarial(
+        self, model: Model, maker: Any, optimizer: Any, noise: Any, images: Any
+    ) -> Step:
+        """A step of the critic, then one of the network that makes images."""
+        critic = self.network(model.critic)
+        judge = self.optimizer(model.optimizer, list(critic.parameters()), model.lr)
+        loss_of = self.nn.functional.binary_cross_entropy_with_logits
+        ones, zeros = (self.asarray(np.full((len(noise), 1), v, np.float32)) for v in (1, 0))
+
+        def step() -> tuple[Any, Any]:
+            made = maker(noise)
+            judged = loss_of(critic(images), ones) + loss_of(critic(made.detach()), zeros)
+            judge.zero_grad()
+            judged.backward()
+            judge.step()
+            loss = loss_of(critic(made), ones)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return judged, loss
 
         return step

@@ -166,7 +166,7 @@ def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool 
 
 
 def logsumexp(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `axis` without overflow.
+    """log(sum(exp(x))) over `axis` without overflow; -inf over no elements.
 
     >>> import gpudl as gd
     >>> gd.logsumexp(gd.tensor([1e4, -1e4]))

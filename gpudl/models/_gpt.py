@@ -22,16 +22,6 @@ class GPTState(NamedTuple):
     layers: tuple[tuple[Tensor, Tensor], ...]
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions: pairs (i, i + D/2) of the last axis turned by the angle of their place.
-
-    x (..., T, D); cos and sin (T, D), each half the same. Source: Su et al., arXiv:2104.09864.
-    """
-    half = x.shape[-1] // 2
-    turned = concat([-x[..., half:], x[..., :half]], axis=-1)
-    return x * cos + turned * sin
-
-
 def heads_of(qkv: Tensor, heads: int) -> Tensor:
     """Queries, keys and values (3, B, H, T, D) in (B, T, 3 H D)."""
     B, T, wide = qkv.shape
@@ -68,7 +58,8 @@ class SelfAttention(nn.Module):
         self, x: Tensor, angles: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         q, k, v = heads_of(self.qkv(x), self.heads)
-        q, k = rotate(self.norm_q(q), *angles), rotate(self.norm_k(k), *angles)
+        q = F.rotary_embedding(self.norm_q(q), *angles)
+        k = F.rotary_embedding(self.norm_k(k), *angles)
         before = 0
         if past is not None:
             before = past[0].shape[2]
@@ -101,7 +92,8 @@ class GPT(nn.Module):
     """A causal transformer over tokens: rotary positions, RMSNorm, no biases.
 
     `vocabulary`: how many tokens there are; `context`: how many it sees; `layers`, `heads`,
-    `width`: of the network, where width is a multiple of 2 heads. `forward` takes tokens (B, T) and
+    `width`: of the network, where width is a multiple of 2 heads; `dropout`: of the embedding and
+    of what a block adds. `forward` takes tokens (B, T) and
     the state of what was read before, and gives logits (B, T, vocabulary) and the new state; with
     the state, only new tokens are computed. Without it T may not exceed `context`.
 
@@ -136,6 +128,7 @@ class GPT(nn.Module):
             )
         self.context, self.size = context, width // heads
         self.embedding = nn.Embedding(vocabulary, width)
+        self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList([GPTBlock(width, heads, dropout) for _ in range(layers)])
         self.norm = nn.RMSNorm(width)
         self.head = nn.Linear(width, vocabulary, bias=False)
@@ -150,9 +143,9 @@ class GPT(nn.Module):
             nn.init.zeros_(block.down.weight)
 
     def _angles(self, start: int, count: int, device: object) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of `count` places from `start` on, (count, D)."""
+        """Cosines and sines of `count` places from `start` on, (count, D / 2)."""
         rates = 10000.0 ** (-np.arange(0, self.size, 2) / self.size)
-        angles = np.arange(start, start + count)[:, None] * np.concatenate([rates, rates])
+        angles = np.arange(start, start + count)[:, None] * rates
         dtype = self.head.weight.dtype
         cos, sin = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
         return asarray(cos, device=device), asarray(sin, device=device)
@@ -164,7 +157,7 @@ class GPT(nn.Module):
             raise ShapeError("GPT", f"it sees {self.context} tokens", tokens=tokens)
         position = 0 if state is None else state.position
         angles = self._angles(position, tokens.shape[1], tokens.device)
-        x = self.embedding(tokens)
+        x = self.dropout(self.embedding(tokens))
         presents = []
         for i, block in enumerate(self.blocks):
             past = None if state is None else state.layers[i]

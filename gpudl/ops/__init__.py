@@ -16,6 +16,7 @@ from . import pooling as pooling
 from . import random as random
 from . import recurrent as recurrent
 from . import reduce as reduce
+from . import rotary as rotary
 from . import shape as shape
 from ._algebra import TapeAlgebra as _TapeAlgebra
 

@@ -1,4 +1,4 @@
-"""Batch and layer normalization, each one row with statistics as further results."""
+"""Batch, layer and RMS normalization, each one row with statistics as further results."""
 
 from __future__ import annotations
 
@@ -237,4 +237,69 @@ layer_norm: Row = row(
     n_out=3,
     n_diff=1,
     kernel="layer_norm",
+)
+
+
+# ----- RMS norm -----
+def _rms_norm_rule(x: Spec, weight: Spec, *, eps: float) -> tuple[Spec, Spec]:
+    dtype = same_dtype("rms_norm", x, weight)
+    check_kind("rms_norm", dtype, "f")
+    if x.ndim < 1 or weight.shape != x.shape[-1:] or not x.shape[-1]:
+        raise ShapeError(
+            "rms_norm", "weight has the extent of the last axis of x, which is not 0",
+            x=x, weight=weight,
+        )  # fmt: skip
+    return x, Spec(x.shape[:-1], accumulator(dtype))
+
+
+def _rms_norm_ref(xp: Any, x: Any, weight: Any, *, eps: float) -> tuple[Any, Any]:
+    wide = widen(xp, x)
+    rstd = 1 / xp.sqrt((wide * wide).mean(-1, keepdims=True) + eps)
+    y = wide * rstd * widen(xp, weight)
+    return y.astype(x.dtype, copy=False), rstd[..., 0]
+
+
+def _rms_norm_vjp(
+    g: Any, ys: Any, needs: Any, x: Any, weight: Any, *, eps: float
+) -> tuple[Any, Any]:
+    last = (len(x.shape) - 1,)
+    rstd = 1 / sqrt(_mean(square(x), last) + eps)
+    normal, gn = x * rstd, g * weight
+    gx = (gn - normal * _mean(gn * normal, last)) * rstd if needs[0] else None
+    gw = sum_(g * normal, axis=tuple(range(last[0])), keepdims=False) if needs[1] else None
+    return gx, gw
+
+
+def _rms_norm_bwd_ref(xp: Any, g: Any, x: Any, weight: Any, rstd: Any) -> tuple[Any, Any]:
+    wide, rstd = widen(xp, g), rstd[..., None]
+    normal, gn = widen(xp, x) * rstd, wide * widen(xp, weight)
+    gx = (gn - normal * (gn * normal).mean(-1, keepdims=True)) * rstd
+    gw = (wide * normal).sum(tuple(range(x.ndim - 1)))
+    return gx.astype(g.dtype, copy=False), gw.astype(weight.dtype, copy=False)
+
+
+def _rms_norm_bwd_rule(g: Spec, x: Spec, weight: Spec, rstd: Spec) -> tuple[Spec, Spec]:
+    check_kind("rms_norm_bwd", same_dtype("rms_norm_bwd", g, x, weight), "f")
+    return x, weight
+
+
+rms_norm_bwd: Row = row(
+    "rms_norm_bwd",
+    _rms_norm_bwd_ref,
+    _rms_norm_bwd_rule,
+    n_out=2,
+    kernel="rms_norm_bwd",
+    why="the fused backward of rms_norm; rms_norm's own rule differentiates to any order",
+)
+rms_norm: Row = row(
+    "rms_norm",
+    _rms_norm_ref,
+    _rms_norm_rule,
+    vjp=_rms_norm_vjp,
+    joint=True,
+    fused=lambda g, ys, needs, x, weight, *, eps: rms_norm_bwd(g, x, weight, ys[1]),
+    saves=(0, 1, "y1"),
+    n_out=2,
+    n_diff=1,
+    kernel="rms_norm",
 )

@@ -22,7 +22,6 @@ Ints = tuple[int, ...]
 def _pooled_shape(
     op: str, x: Spec, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Shape:
-    check_kind(op, x.dtype, "f")
     if x.ndim != len(kernel) + 2:
         raise ShapeError(op, f"needs x with {len(kernel) + 2} axes: (N, C, *spatial)", x=x)
     spatial = []
@@ -43,6 +42,7 @@ def _pooled_shape(
 def _max_pool_rule(
     x: Spec, *, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> tuple[Spec, Spec]:
+    check_kind("max_pool", x.dtype, "if")
     shape = _pooled_shape("max_pool", x, kernel, stride, padding, dilation, ceil_mode)
     return Spec(shape, x.dtype), Spec(shape, int64)
 
@@ -55,7 +55,7 @@ def _max_pool_ref(
         ceil_mode=ceil_mode,
     )[0].shape  # fmt: skip
     out, spatial = shape[2:], x.shape[2:]
-    best = xp.full(shape, -np.inf, x.dtype)
+    best = xp.full(shape, np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf, x.dtype)
     index = xp.full(shape, -1, "int64")
     for tap in product(*map(range, kernel)):
         at = [
@@ -154,6 +154,7 @@ max_pool: Row = row(
 def _avg_pool_rule(
     x: Spec, *, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool, count_include_pad: bool
 ) -> Spec:
+    check_kind("avg_pool", x.dtype, "f")
     ones = (1,) * len(kernel)
     return Spec(_pooled_shape("avg_pool", x, kernel, stride, padding, ones, ceil_mode), x.dtype)
 

@@ -240,6 +240,8 @@ sort: Row = row(
 
 def logsumexp(x: Any, *, axis: Axes, keepdims: bool) -> Any:
     """log(sum(exp(x))) over `axis`, shifted by the maximum so that nothing overflows."""
+    if any(x.shape[i] == 0 for i in axis):
+        return sum_(x.exp(), axis=axis, keepdims=keepdims).log()  # there is no maximum
     top = max_(x, axis=axis, keepdims=True).detach()
     finite = where(abs(top) == float("inf"), zero(x), top)
     out = finite + sum_((x - finite).exp(), axis=axis, keepdims=True).log()

@@ -48,7 +48,7 @@ CHECKED = (
     "-fsanitize=thread",
     "--param=tsan-instrument-func-entry-exit=0",
     "--param=tsan-distinguish-volatile=1",
-    "-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero,shift",
+    "-fsanitize=bounds-strict,alignment,signed-integer-overflow,integer-divide-by-zero,shift",
     "-fsanitize-recover=all",
 )
 

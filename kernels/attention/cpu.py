@@ -1,4 +1,5 @@
-"""Attention on the CPU (`csrc/attention.cpp`): a head is a task, its scores stay in the cache.
+"""Attention on the CPU (`csrc/attention.cpp`, rotary positions in `csrc/rows.cpp`): a head is a
+task, its scores stay in the cache.
 
 Operands are read where they lie as long as the last axis is contiguous; results lie as (L, heads,
 V), which is how the projection after them reads them.
@@ -13,7 +14,7 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import Array, aligned, contiguous, takes
+from ..layout import Array, aligned, contiguous, empty_rows, strided_rows, takes
 
 
 def _heads(x: Array, batch: tuple[int, ...]) -> Array:
@@ -90,3 +91,14 @@ def attention_bwd(
         *[_heads(x, batch) for x in grads],
     )
     return tuple(grads)
+
+
+def rotary(x: Array, turns: Array) -> Any:
+    """The halves of the rows of x (..., T, D) turned by the angles of their places, whose cosines
+    and sines are given, (2, T, D / 2)."""
+    if not takes(x, turns):
+        return NotImplemented
+    rows = strided_rows(x)
+    y, (cos, sin) = empty_rows(rows), contiguous(turns)
+    _C.rotary(rows, cos, sin, y)
+    return y.reshape(x.shape)

@@ -238,7 +238,11 @@ DEPTHWISE = KernelSpec(
     signature="PPPS",
     geometry=_depthwise,
     variants=_DEPTHWISE_VARIANTS,
-    cases=(*_cases("conv", _DEPTHWISE), *_cases("conv_dgrad", _DEPTHWISE)),
+    cases=(
+        *_cases("conv", _DEPTHWISE),
+        *_cases("conv_dgrad", _DEPTHWISE),
+        _case("conv", _problem((1, 33, 9, 10), (33, 1, 2, 2), groups=33)),  # two blocks of pixels
+    ),
     registers=64,
 )
 DEPTHWISE_WGRAD = KernelSpec(

@@ -92,6 +92,7 @@ TRANSPOSE = KernelSpec(
         ],
         Case("contiguous", (Operand((2, 17, 5, 9), layout="channels_last"),)),
         Case("contiguous", (Operand((2, 16, 33), layout="transposed"),)),
+        Case("contiguous", (Operand((20, 3, 33), layout="transposed"),)),
         Case("contiguous", (Operand((1128, 16), layout="transposed"),)),
     ),
     registers=40,

@@ -1,4 +1,4 @@
-"""Normalisation on the CPU (`csrc/norm.cpp`). Statistics are summed in double."""
+"""Normalisation on the CPU (`csrc/norm.cpp`, `csrc/rows.cpp`). Statistics are summed in double."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import numpy as np
 
 from gpudl import _C
 
-from ..layout import Array, contiguous, empty_channels_last, packed_pixels, takes
+from ..layout import (
+    Array,
+    contiguous,
+    empty_channels_last,
+    empty_rows,
+    packed_pixels,
+    strided_rows,
+    takes,
+)
 
 
 def _given(*arrays: Array | None) -> list[Array]:
@@ -103,3 +111,24 @@ def layer_norm_bwd(
         gbias,
     )
     return gx, gweight, gbias
+
+
+def rms_norm(x: Array, weight: Array, *, eps: float) -> Any:
+    """(y, rstd) of x (*, N) over its last axis; rstd has x's shape without it."""
+    if not takes(x, weight) or x.ndim < 1:
+        return NotImplemented
+    rows = strided_rows(x)
+    y, rstd = empty_rows(rows), _C.empty(x.shape[:-1], x.dtype)
+    _C.rms_norm_fwd(rows, contiguous(weight), eps, y, rstd.reshape(-1))
+    return y.reshape(x.shape), rstd
+
+
+def rms_norm_bwd(g: Array, x: Array, weight: Array, rstd: Array) -> Any:
+    """(gx, gweight) of `rms_norm`."""
+    if not takes(g, x, weight, rstd) or x.ndim < 1:
+        return NotImplemented
+    rows = strided_rows(x)
+    gx, gweight = empty_rows(rows), _C.empty(weight.shape, x.dtype)
+    scales = contiguous(rstd).reshape(-1)
+    _C.rms_norm_bwd(strided_rows(g), rows, contiguous(weight), scales, gx, gweight)
+    return gx.reshape(x.shape), gweight

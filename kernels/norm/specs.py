@@ -57,10 +57,18 @@ def _batch_norm_bwd_case(shape: tuple[int, ...], dtype: str, layout: Any) -> Cas
     )
 
 
+def _no_rows(x: Array, weight: Array, bias: Array, *, eps: float) -> tuple[Array, Array, Array]:
+    nothing = np.full_like(weight, np.nan)
+    return x, nothing, nothing
+
+
 _FORWARD = tuple(
     _batch_norm_case(*batch, sample)
     for batch, sample in zip(_BATCHES, (None, None, far, far, None, far, None, far), strict=True)
-) + (Case("batch_norm", (Operand((3, 0, 2)), Operand((0,)), Operand((0,))), EPS),)
+) + (
+    Case("batch_norm", (Operand((3, 0, 2)), Operand((0,)), Operand((0,))), EPS),
+    Case("batch_norm", (Operand((0, 4)), Operand((4,)), Operand((4,))), EPS, _no_rows),
+)
 _BACKWARD = tuple(_batch_norm_bwd_case(*batch) for batch in _BATCHES)
 
 BATCH_NORM_MOMENTS = KernelSpec(
@@ -208,8 +216,8 @@ def _layer_norm_bwd(
     return gx * rstd[..., None], None, g.sum(tuple(range(g.ndim - 1))) if bias else None
 
 
-def _without_weight(bias: bool) -> Case:
-    row, stats = Operand((3, 40)), Operand((3,), sample=positive)
+def _without_weight(bias: bool, cols: int = 40) -> Case:
+    row, stats = Operand((3, cols)), Operand((3,), sample=positive)
     return Case("layer_norm_bwd", (row, row, None, stats, stats), {"bias": bias}, _layer_norm_bwd)
 
 
@@ -256,7 +264,7 @@ LAYER_NORM_BWD_LONG = KernelSpec(
     signature="PPPPPPq",
     geometry=one_row,
     variants=LONG_VARIANTS,
-    cases=tuple(_layer_norm_bwd_case(*row) for row in _LONG_ROWS),
+    cases=(*(_layer_norm_bwd_case(*row) for row in _LONG_ROWS), _without_weight(False, 8193)),
     registers=64,
     shared=256,
 )

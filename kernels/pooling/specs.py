@@ -35,10 +35,11 @@ def banded(*, columns: int, bands: int) -> Geometry:
 
 # ----- samples -----
 def with_ties(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Few different values, some of them NaN and infinite."""
+    """Few different values, some of them NaN and infinite; the last plane is -inf throughout."""
     x = rng.integers(-2, 3, shape).astype(dtype)
     x.reshape(-1)[3::11] = np.nan
     x.reshape(-1)[5::7] = -np.inf
+    x[-1:, -1:] = -np.inf
     return x
 
 
@@ -72,6 +73,11 @@ def _picked(v: Array, index: Array) -> Array:
     return picked
 
 
+def _far_padded(x: Array, **_: Any) -> Array:
+    """The means of windows of 2 that begin at -2, 1 and 4, of 5 elements."""
+    return np.stack([0 * x[..., 0], (x[..., 1] + x[..., 2]) / 2, x[..., 4]], -1)
+
+
 # ----- cases -----
 def _window(kernel: tuple[int, ...], stride: int = 1, padding: int = 0) -> dict[str, Any]:
     rank = len(kernel)
@@ -84,7 +90,7 @@ _POOLINGS: tuple[tuple[tuple[int, ...], str, Any, dict[str, Any], int, bool], ..
     ((2, 3, 7, 5), "float32", "dense", _window((3, 3), 2, 1), 1, False),
     ((1, 4, 9, 8), "float32", "dense", _window((3, 2), 1, 1), 2, False),
     ((1, 5, 37), "float32", "reversed", _window((4,), 3, 2), 1, True),
-    ((2, 2, 3, 4, 5), "float32", "channels_last", _window((2, 3, 2), 2, 1), 1, True),
+    ((2, 2, 3, 4, 7), "float32", "channels_last", _window((2, 3, 2), 2, 1), 1, True),
     ((1, 12, 5, 5), "float64", "channels_last", _window((3, 3), 1, 1), 1, False),
     ((1, 1, 1128), "float64", "dense", _window((5,), 2), 3, False),
     ((0, 4, 4, 4), "float32", "channels_last", _window((2, 2), 2), 1, False),
@@ -106,6 +112,14 @@ _AVG_CASES = tuple(
     )
     for shape, dtype, layout, window, _, ceil in _POOLINGS
     for count in (True, False)
+) + (
+    # The operation refuses so much padding; the kernel gives 0 for the window that lies in it.
+    Case(
+        "avg_pool",
+        (Operand((2, 3, 5)),),
+        {**_window((2,), 3, 2), "ceil_mode": False, "count_include_pad": False},
+        _far_padded,
+    ),
 )
 
 

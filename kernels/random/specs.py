@@ -81,6 +81,8 @@ PHILOX_RANDINT = KernelSpec(
         *_draws("philox_randint", low=-5, high=2**31),
         *_draws("philox_randint", low=7, high=7 + 2**32),
         *_draws("philox_randint", low=-(2**40), high=2**62),
+        # Half of the low products are zero: the sum equals what is added, and nothing is carried.
+        Case("philox_randint", (), {**_PLACES[1], "n": 37, "low": -(2**62), "high": 2**62}),
     ),
     registers=40,
 )
@@ -89,6 +91,8 @@ PHILOX_RANDINT = KernelSpec(
 def _dropout(shape: tuple[int, ...], dtype: str, layout: Any, p: float, place: int) -> Case:
     return Case("dropout", (Operand(shape, dtype, layout),), {"p": p, **_PLACES[place]})
 
+
+_FIRST = float.fromhex("0x1.989fap-2")  # the uniform number of the first element: it is kept
 
 DROPOUT = KernelSpec(
     name="dropout",
@@ -102,6 +106,7 @@ DROPOUT = KernelSpec(
         _dropout((3, 5, 7), "float32", "transposed", 0.25, 0),
         _dropout((33, 4), "float32", "reversed", 0.9, 0),
         _dropout((9, 13), "float64", "dense", 0.1, 1),
+        _dropout((5,), "float32", "dense", _FIRST, 0),
     ),
     registers=40,
 )
@@ -116,6 +121,7 @@ DROPOUT_PIXELS = KernelSpec(
         _dropout((2, 5, 3, 4), "float32", "channels_last", 0.5, 1),
         _dropout((2, 3, 37), "float32", "channels_last", 0.25, 0),
         _dropout((3, 4, 2, 5), "float64", "channels_last", 0.75, 0),
+        _dropout((1, 2, 3), "float32", "channels_last", _FIRST, 0),
     ),
     registers=40,
 )

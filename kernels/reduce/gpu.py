@@ -53,6 +53,8 @@ def prod(x: Array, *, axis: Axes, keepdims: bool) -> Any:
 
 
 def _extremum(x: Array, axis: Axes, keepdims: bool, other: bool) -> Any:
+    if not x.size:
+        return NotImplemented  # the reference knows where no elements are an error
     if x.dtype == bool_:
         return _truth(x, axis, keepdims, other)
     if x.dtype not in _DTYPES:
@@ -87,11 +89,9 @@ def all(x: Array, *, axis: Axes, keepdims: bool) -> Any:
 
 
 def _search(x: Array, axis: int, other: bool) -> Any:
-    if x.dtype not in _DTYPES:
+    if x.dtype not in _DTYPES or not x.size:
         return NotImplemented
     y = empty(x, x.shape[:axis] + x.shape[axis + 1 :], int64)
-    if not y.size:
-        return y
     route = plan(x, (axis,))
     if route is None:
         return NotImplemented

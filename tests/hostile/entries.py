@@ -246,6 +246,7 @@ CALLS: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     ),
     "F.rms_norm": lambda: call(t(3, 4), (4,), weight=t(4)),
     "F.local_response_norm": lambda: call(t(2, 4, 3), 2),
+    "F.rotary_embedding": lambda: call(t(2, 3, 4), t(3, 2), t(3, 2)),
     "F.scaled_dot_product_attention": lambda: call(
         t(2, 3, 4), t(2, 5, 4), t(2, 5, 4), attn_mask=t(3, 5), dropout_p=0.1
     ),

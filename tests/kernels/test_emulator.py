@@ -34,6 +34,7 @@ BUGS = {
     "write_below": ("bounds", {}),
     "null_pointer": ("bounds", {}),
     "static_index": ("bounds", {}),
+    "member_index": ("bounds", {}),
     "dynamic_overrun": ("bounds", {"shared": 4 * N}),
     "wide_tail": ("bounds", {}),
     "unwritten_shared": ("uninitialised", {}),

@@ -29,6 +29,12 @@ def test_there_are_kernels():
     assert len(SPECS) >= 1
 
 
+def test_cases_have_one_name_in_every_process():
+    """The name seeds a case's values and is part of the digest in the table."""
+    named = [str(case) for spec in SPECS.values() for case in spec.cases]
+    assert not [name for name in named if " at 0x" in name]
+
+
 # ----- compiled -----
 def _compiled() -> list:
     """Each spec with each of its architectures; most are for the long tests."""

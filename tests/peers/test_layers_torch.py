@@ -282,6 +282,15 @@ def test_max_unpool(d, shape, kernel, stride, padding, size, dtype):
     assert repr(ours) == repr(theirs)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int64"])
+@pytest.mark.parametrize("d", [2, 3])
+def test_max_pool_of_integers(d, dtype):
+    x = np.random.default_rng(3).integers(0, 99, (2, 3, 4, 5, 6)[: d + 2]).astype(dtype)
+    want = getattr(TF, f"max_pool{d}d")(torch.from_numpy(x), 3, 2, 1)
+    got = getattr(F, f"max_pool{d}d")(gd.asarray(x), 3, 2, 1)
+    assert got.dtype == x.dtype and np.array_equal(got.numpy(), want.numpy())
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("d", "shape", "kernel", "options"),

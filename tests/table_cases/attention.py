@@ -102,3 +102,16 @@ CASES["attention_bwd"] = [
         ((2,), 3, 0, 2, 2, None, normal, 1.0, False),
     ]
 ]
+
+
+def _rotary(x, turns):
+    """Each pair as a complex number, times that of its angle."""
+    half = x.shape[-1] // 2
+    turned = (x[..., :half] + 1j * x[..., half:]) * (turns[0] + 1j * turns[1])
+    return np.concatenate([turned.real, turned.imag], -1)
+
+
+CASES["rotary"] = [
+    Case((Operand(s), Operand((2, s[-2], s[-1] // 2))), _rotary, "f")
+    for s in [(3, 4), (1, 2), (5, 0), (0, 2), (2, 3, 6), (2, 3, 5, 4), (2, 1, 3, 2, 6)]
+]

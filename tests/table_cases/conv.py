@@ -133,7 +133,7 @@ def _max_pool(x, **o):
         values = np.stack([x[(slice(None), slice(None), *place)] for place in places])
         flat = np.array([np.ravel_multi_index(place, x.shape[2:]) for place in places])
         where = values.argmax(0)
-        best[(slice(None), slice(None), *at)] = values.max(0, initial=-np.inf)
+        best[(slice(None), slice(None), *at)] = values.max(0)
         index[(slice(None), slice(None), *at)] = flat[where]
     return best, index
 
@@ -154,7 +154,7 @@ CASES["max_pool"] = [
     Case(
         (Operand(s, distinct),),
         _max_pool,
-        "f",
+        "if",
         {**o, "dilation": (d,) * len(o["kernel"])},
         ties=False,
     )

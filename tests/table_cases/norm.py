@@ -56,6 +56,19 @@ def _norm_bwd(axis: Callable, side: Callable):
     return formula
 
 
+def _rms_norm(x, weight, eps):
+    rstd = ((x**2).mean(-1, keepdims=True) + eps) ** -0.5
+    return x * rstd * weight, rstd[..., 0]
+
+
+def _rms_norm_bwd(g, x, weight, rstd):
+    """The gradient term by term, with given scales."""
+    normal = x * rstd[..., None]
+    gn = g * weight
+    gx = rstd[..., None] * (gn - normal * (gn * normal).mean(-1, keepdims=True))
+    return gx, (g * normal).sum(tuple(range(x.ndim - 1)))
+
+
 def _running_stats(running_mean, running_var, mean, rstd, momentum, count, eps):
     var = np.maximum(rstd**-2 - eps, 0) * count / (count - 1)
     return (
@@ -130,4 +143,21 @@ CASES["layer_norm_bwd"] = [
     )
     for s in FEATURES
     if s != (3,)
+]
+WIDE = [*FEATURES, (2, 3, 5, 4), (2, 1, 3, 2, 6)]
+CASES["rms_norm"] = [
+    Case((Operand(s), Operand(s[-1:], nonzero)), _rms_norm, "f", EPS, ties=False) for s in WIDE
+]
+CASES["rms_norm_bwd"] = [
+    Case(
+        (
+            Operand(s),
+            Operand(s),
+            Operand(s[-1:], nonzero),
+            Operand(s[:-1], _statistic(positive)),
+        ),
+        _rms_norm_bwd,
+        "f",
+    )
+    for s in WIDE
 ]

@@ -13,9 +13,9 @@ from ...metrics import frechet_distance
 from ...models import CNN
 from ...nn.functional import softmax
 from ...optim import AdamW
-from ...optim.lr_scheduler import OneCycleLR
 from ...tensor import Tensor
 from ...train import Classifier, Trainer, progress
+from ._recipe import one_cycle
 
 Array = np.ndarray[Any, Any]
 
@@ -46,9 +46,7 @@ class Judge:
             data = TensorDataset(Tensor(images), Tensor(labels))
             loader = DataLoader(data, batch_size=128, shuffle=True, seed=0)
             optimizer = AdamW(self.model.parameters())
-            cycle = OneCycleLR(
-                optimizer, max_lr=4e-3, total_steps=epochs * len(loader), cycle_momentum=False
-            )
+            cycle = one_cycle(optimizer, 4e-3, epochs * len(loader), 0.3)
             task = Classifier(self.model, optimizer, cycle)
             Trainer(task, loader, epochs=epochs, show=progress(quiet=True)).fit()
         finally:

@@ -10,19 +10,18 @@ import numpy as np
 
 from ... import random
 from ...autograd import no_grad
-from ...data import DataLoader, TensorDataset, random_split
+from ...data import TensorDataset
 from ...metrics import psnr, roc_auc
 from ...models import Autoencoder, ConvAutoencoder, sparsity
 from ...nn.functional import binary_cross_entropy_with_logits, mse_loss, sigmoid
 from ...optim import AdamW
-from ...optim.lr_scheduler import OneCycleLR
 from ...tensor import Tensor
 from ...train import History, Task, sections
 from ...train.sections import Section
 from .._options import at_least_one
 from ._family import Defaults, Family, Options, Results
 from ._pixels import grid, pictures_of
-from .cnn import HELD_OUT
+from ._recipe import one_cycle, split
 
 Array = np.ndarray[Any, Any]
 
@@ -93,11 +92,7 @@ class AutoencoderFamily(Family):
         self.title = f"{options.data}, restored" if options.kind == "denoising" else options.data
         self.subtitle = f"A {options.kind} autoencoder, trained by gpudl."
         images = TensorDataset(Tensor(train[0]))
-        chosen, held_out = random_split(images, [1 - HELD_OUT, HELD_OUT], seed=0)
-        self.loader = DataLoader(
-            chosen, batch_size=options.batch_size, shuffle=True, seed=options.seed, drop_last=True
-        )
-        self.validation = DataLoader(held_out, batch_size=500)
+        self.loader, self.validation = split(images, options, drop_last=True)
         self.test = Tensor(test)
         if options.kind in ("denoising", "conv"):
             self.model: Any = ConvAutoencoder(width=options.width)
@@ -106,13 +101,7 @@ class AutoencoderFamily(Family):
             self.model = Autoencoder(784, latent=options.latent, sparse=sparse)
         self.model.to(options.device)
         optimizer = AdamW(self.model.parameters(), weight_decay=0.01)
-        schedule = OneCycleLR(
-            optimizer,
-            max_lr=options.lr,
-            total_steps=self.steps_of(self.loader),
-            pct_start=0.2,
-            cycle_momentum=False,
-        )
+        schedule = one_cycle(optimizer, options.lr, self.steps_of(self.loader), 0.2)
         self.task = Reconstruction(options.kind, options.sigma, self.model, optimizer, schedule)
 
     @cached_property

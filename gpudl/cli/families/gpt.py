@@ -26,7 +26,7 @@ class Transformer(LanguageModel):
     """`gpudl.models.GPT`: Muon for its matrices, AdamW for the rest."""
 
     datasets: ClassVar = {
-        "tinyshakespeare": Defaults(batch_size=16, lr=0.02, steps=1600),
+        "tinyshakespeare": Defaults(batch_size=16, lr=0.02, steps=3200),
         "sonnets": Defaults(batch_size=8, lr=0.02, steps=200),
     }
     subtitle = "A small transformer, character by character."
@@ -38,7 +38,7 @@ class Transformer(LanguageModel):
         add("--layers", type=at_least_one, default=6, help="blocks")
         add("--heads", type=at_least_one, default=6, help="heads of attention")
         add("--width", type=at_least_one, default=192, help="of the residual stream")
-        add("--dropout", type=float, default=0.1, help="of what a block adds")
+        add("--dropout", type=float, default=0.2, help="of the embedding and what a block adds")
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -60,7 +60,7 @@ class Transformer(LanguageModel):
         known = {id(p) for p in matrices}
         rest = [p for p in self.model.parameters() if id(p) not in known]
         optimizers = {
-            "matrices": Muon(matrices, lr=options.lr, weight_decay=0.05),
+            "matrices": Muon(matrices, lr=options.lr, weight_decay=0.1),
             "rest": AdamW(rest, lr=REST * options.lr, betas=(0.9, 0.95), weight_decay=0.01),
         }
         factor = trapezoid(self.steps_of(self.loader))

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import math
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data import DataLoader, Subset, TensorDataset, random_split
 from ...models import PreActResNet
 from ...nn import Conv2d
 from ...nn.utils import clip_grad_norm_
 from ...optim import SGD
-from ...optim.lr_scheduler import OneCycleLR
-from ...train import Callback, Classifier, History, Predictions, Trainer, predict, sections
+from ...train import Callback, Classifier, History, Trainer, sections
 from ...train.sections import Section
-from .._data import images_of
 from .._options import at_least_one
-from ._family import Defaults, Family, Options, Results
-from .cnn import HELD_OUT, TITLES, Augmented
+from ._classifier import ImageClassifier
+from ._family import Defaults, Options, Results
+from ._recipe import one_cycle
 
 Array = np.ndarray[Any, Any]
 
@@ -80,14 +77,15 @@ class PlainTask(Classifier):
         return super().training_step(batch)
 
 
-class DeepResidualNetwork(Family):
+class DeepResidualNetwork(ImageClassifier):
     """`gpudl.models.PreActResNet`, trained with SGD over one cycle of the learning rate."""
 
     datasets: ClassVar = {
         "digits": Defaults(epochs=24, batch_size=64, lr=0.1),
         "mnist": Defaults(epochs=1, batch_size=128, lr=0.1),
     }
-    unit = "images"
+    augmented = ("digits", "mnist")
+    drop_last = True
 
     @classmethod
     def add_options(cls, parser: Options) -> None:
@@ -99,67 +97,36 @@ class DeepResidualNetwork(Family):
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
-        data, train, self.test = images_of(options.data)
-        self.use(data)
-        self.title = TITLES[options.data]
         kind = "plain network" if options.plain else "residual network"
         self.subtitle = f"A {kind} of {options.depth:,} layers."
-        chosen, held_out = random_split(TensorDataset(*train), [1 - HELD_OUT, HELD_OUT], seed=0)
-        self.loader = DataLoader(
-            Subset(Augmented(*train), chosen.indices),
-            batch_size=options.batch_size,
-            shuffle=True,
-            seed=options.seed,
-            drop_last=True,
-        )
-        self.validation = DataLoader(held_out, batch_size=500)
-        self.tester = DataLoader(TensorDataset(*self.test), batch_size=500)
         self.model = PreActResNet(
-            options.depth, channels=train[0].shape[1], width=options.width, skip=not options.plain
+            options.depth, channels=self.shape[0], width=options.width, skip=not options.plain
         ).to(options.device)
         optimizer = SGD(
             self.model.parameters(), lr=options.lr, momentum=0.9, weight_decay=1e-4, nesterov=True
         )
-        schedule = OneCycleLR(
-            optimizer,
-            max_lr=options.lr,
-            total_steps=self.steps_of(self.loader),
-            pct_start=0.2,
-            cycle_momentum=False,
-        )
+        steps = self.steps_of(self.loader)
+        schedule = one_cycle(optimizer, options.lr, steps, 0.2)
         task = PlainTask if options.plain else Classifier
         self.task = task(self.model, optimizer, schedule)
-        self.norms = GradientNorms(every=max(1, self.steps_of(self.loader) // 50))
+        self.norms = GradientNorms(every=max(1, steps // 50))
         self.callbacks = [self.norms]
 
-    @cached_property
-    def predictions(self) -> Predictions:
-        """The answers of the trained network to the test images."""
-        return predict(self.model, self.tester)
-
     def results(self, history: History) -> Results:
-        found = self.predictions
-        figures: dict[str, Any] = {
-            "test_accuracy": found.accuracy,
-            "test_loss": found.loss,
-            "depth": self.options.depth,
-            "seconds_per_step": float(np.median(history.steps["seconds"])),
-        }
-        lines = [f"test      {found.accuracy:.2%} of {len(found.labels):,} images"]
+        found = super().results(history)
+        found.figures["depth"] = self.options.depth
+        found.figures["seconds_per_step"] = float(np.median(history.steps["seconds"]))
         if ratios := self.norms.ratios:
             if math.isfinite(max(ratios)):
-                figures["gradient_ratio"] = max(ratios)
-            lines.append(
+                found.figures["gradient_ratio"] = max(ratios)
+            found.lines.append(
                 f"gradients largest over smallest norm of a layer: {max(ratios):.3g} at most"
             )
-        return Results(figures, lines, {"test accuracy": f"{found.accuracy:.2%}"})
+        return found
 
     def sections(self) -> list[Section]:
-        labels = self.test[1].numpy()
-        parts = [sections.confusion(self.predictions, labels, 10)]
-        if self.norms.norms:
-            parts.insert(0, self._heat())
-        return parts
+        heat = [self._heat()] if self.norms.norms else []
+        return [*heat, *super().sections()]
 
     def _heat(self) -> Section:
         from matplotlib.figure import Figure
@@ -186,5 +153,6 @@ class DeepResidualNetwork(Family):
         return {
             "network": f"pre-activation bottlenecks, {o.depth:,} layers, width {o.width}, "
             f"{'no skip connections' if o.plain else 'identity skip connections'}",
+            **super().facts(),
             "optimizer": f"SGD, Nesterov momentum 0.9, one cycle up to {o.lr}",
         }

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from ...data import CharDataset, ContiguousBatchSampler, DataLoader
 from ...models import RecurrentLM
 from ...optim import AdamW
-from ...optim.lr_scheduler import OneCycleLR
 from .._options import at_least_one
 from ._family import Defaults, Options
 from ._language import LanguageModel, LanguageTask, loss_of
+from ._recipe import one_cycle
 
 
 class StreamTask(LanguageTask):
@@ -82,13 +82,7 @@ class Recurrent(LanguageModel):
         rows = ContiguousBatchSampler(len(pieces), options.batch_size)
         self.loader = DataLoader(pieces, batch_sampler=rows)
         optimizer = AdamW(self.model.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
-        schedule = OneCycleLR(
-            optimizer,
-            max_lr=options.lr,
-            total_steps=self.steps_of(self.loader),
-            pct_start=0.1,
-            cycle_momentum=False,
-        )
+        schedule = one_cycle(optimizer, options.lr, self.steps_of(self.loader), 0.1)
         self.task = StreamTask(self.model, optimizer, schedule, len(rows))
         self.training["clip_norm"] = options.clip
 

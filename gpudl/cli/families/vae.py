@@ -10,18 +10,17 @@ import numpy as np
 
 from ... import random
 from ...autograd import no_grad
-from ...data import DataLoader, TensorDataset, random_split
+from ...data import TensorDataset
 from ...models import VAE
 from ...nn.functional import sigmoid
 from ...optim import Adam
-from ...optim.lr_scheduler import OneCycleLR
 from ...tensor import Tensor
 from ...train import History, Task, sections
 from ...train.sections import Section
 from .._options import at_least_one
 from ._family import Defaults, Family, Options, Results, Samples
 from ._pixels import grid, pictures_of
-from .cnn import HELD_OUT
+from ._recipe import one_cycle, split
 
 Array = np.ndarray[Any, Any]
 
@@ -64,24 +63,14 @@ class Variational(Family):
         self.use(data)
         self.title = f"What {options.data} are made of"
         grey = Tensor(train[0].reshape(len(train[0]), -1))
-        chosen, held_out = random_split(TensorDataset(grey), [1 - HELD_OUT, HELD_OUT], seed=0)
-        self.loader = DataLoader(
-            chosen, batch_size=options.batch_size, shuffle=True, seed=options.seed, drop_last=True
-        )
-        self.validation = DataLoader(held_out, batch_size=500)
+        self.loader, self.validation = split(TensorDataset(grey), options, drop_last=True)
         flat = test.reshape(len(test), -1)
         drawn = np.random.default_rng(TEST_SEED).random(flat.shape, dtype=np.float32) < flat
         self.test = Tensor(drawn.astype(np.float32))
         self.model = VAE(grey.shape[1], latent=options.latent, hidden=options.hidden)
         self.model.to(options.device)
         optimizer = Adam(self.model.parameters())
-        schedule = OneCycleLR(
-            optimizer,
-            max_lr=options.lr,
-            total_steps=self.steps_of(self.loader),
-            pct_start=0.05,
-            cycle_momentum=False,
-        )
+        schedule = one_cycle(optimizer, options.lr, self.steps_of(self.loader), 0.05)
         self.task = VariationalTask(self.model, optimizer, schedule)
 
     @cached_property

@@ -26,6 +26,7 @@ from ._activation import softsign as softsign
 from ._activation import tanh as tanh
 from ._activation import tanhshrink as tanhshrink
 from ._activation import threshold as threshold
+from ._attention import rotary_embedding as rotary_embedding
 from ._attention import scaled_dot_product_attention as scaled_dot_product_attention
 from ._conv import conv1d as conv1d
 from ._conv import conv2d as conv2d
@@ -47,7 +48,6 @@ from ._grid import affine_grid as affine_grid
 from ._grid import grid_sample as grid_sample
 from ._group_norm import group_norm as group_norm
 from ._group_norm import instance_norm as instance_norm
-from ._group_norm import rms_norm as rms_norm
 from ._inplace import celu_ as celu_
 from ._inplace import elu_ as elu_
 from ._inplace import hardtanh_ as hardtanh_
@@ -89,6 +89,7 @@ from ._noisy import gumbel_softmax as gumbel_softmax
 from ._noisy import rrelu as rrelu
 from ._norm import batch_norm as batch_norm
 from ._norm import layer_norm as layer_norm
+from ._norm import rms_norm as rms_norm
 from ._pad import pad as pad
 from ._pool import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ._pool import adaptive_avg_pool2d as adaptive_avg_pool2d

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention."""
+"""Scaled dot-product attention, and rotary positions for its queries and keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ...ops import attention as ops
 from ...ops import elementwise as ew
 from ...ops.create import scalar_like
 from ...ops.matmul import matmul
-from ...ops.shape import reshape
+from ...ops.rotary import rotary
+from ...ops.shape import concat, expand, reshape
 from ._check import number, real_float, same_dtype, tensor
 from ._dropout import dropout
 
@@ -116,3 +117,31 @@ def _grouped(op: str, q: Any, k: Any, v: Any, mask: Any, options: dict[str, Any]
 
 def _heads_apart(x: Any, parts: tuple[int, int]) -> Any:
     return reshape(x, shape=(*x.shape[:-3], *parts, *x.shape[-2:]))
+
+
+def rotary_embedding(input: Any, cos: Any, sin: Any) -> Any:
+    """Queries or keys (..., T, D) whose pairs of features (i, i + D / 2) are turned by the angles
+    of their place, given by their cosines and sines (T, D / 2).
+
+    Scores between turned queries and keys depend on how far apart they are. Raises `ShapeError` and
+    `DTypeError` for operands that do not fit. Source: Su et al., "RoFormer", arXiv:2104.09864.
+
+    >>> import gpudl as gd
+    >>> angles = gd.tensor([[0.0], [gd.pi / 2]])
+    >>> x = gd.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> gd.round(gd.nn.functional.rotary_embedding(x, gd.cos(angles), gd.sin(angles))) + 0.0
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    op = "rotary_embedding"
+    x = real_float(op, input)
+    c, s = tensor(op, cos, "cos"), tensor(op, sin, "sin")
+    same_dtype(op, x, cos=c, sin=s)
+    if x.ndim < 2 or x.shape[-1] % 2 or {c.shape, s.shape} != {(x.shape[-2], x.shape[-1] // 2)}:
+        raise ShapeError(
+            op,
+            "input is (..., T, D) with an even D, cos and sin are (T, D / 2)",
+            input=x, cos=c, sin=s,
+        )  # fmt: skip
+    turns = concat(expand(c, axis=(0,)), expand(s, axis=(0,)), axis=0, sizes=(1, 1))
+    return rotary(x, turns)

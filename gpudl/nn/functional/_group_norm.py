@@ -1,10 +1,8 @@
-"""Normalization by groups of channels, by instance, and by the root mean square."""
+"""Normalization by groups of channels and by instance."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from ... import shapes
 from ..._namespace.convert import cast
@@ -17,7 +15,7 @@ from ...ops import norm as ops
 from ...ops.create import device_of, full
 from ...ops.reduce import sum_
 from ...ops.shape import reshape
-from ._check import as_ints, channel_shape, number, real_float, same_dtype, tensor
+from ._check import channel_shape, number, real_float, same_dtype, tensor
 from ._norm import batch_norm
 
 
@@ -127,31 +125,3 @@ def _moved(old: Any, seen: Any, shape: tuple[int, ...], step: float) -> Any:
     by_sample = reshape(cast(seen, wide), shape=shape)
     mean = sum_(by_sample, axis=(0,), keepdims=False) * (1.0 / shape[0])
     return cast(cast(old, wide) * (1 - step) + mean * step, old.dtype)
-
-
-def rms_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
-) -> Any:
-    """`input` divided by its root mean square over the last axes, whose extents are
-    `normalized_shape`, then scaled; `eps` (None: the machine epsilon of float32, of float64 for
-    float64) is added under the root."""
-    op = "rms_norm"
-    x = real_float(op, input)
-    same_dtype(op, x, weight=weight)
-    entries = (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
-    shape = as_ints(op, entries)
-    if not shape or x.shape[-len(shape) :] != shape:
-        raise ShapeError(op, f"the last axes are not normalized_shape={shape}", input=x)
-    if weight is not None and weight.shape != shape:
-        raise ShapeError(op, f"weight has the shape {shape}", input=x, weight=weight)
-    n = shapes.count(op, shape)
-    if n == 0:
-        raise ShapeError(op, "nothing to normalize over", input=x)
-    wide = cast(x, accumulator(x.dtype))
-    low = float(np.finfo(wide.dtype).eps) if eps is None else number(op, "eps", eps)
-    axes = tuple(range(x.ndim - len(shape), x.ndim))
-    mean = sum_(ew.square(wide), axis=axes, keepdims=True) * (1.0 / n)
-    y = wide / ew.sqrt(mean + low)
-    if weight is not None:
-        y = y * cast(weight, wide.dtype)
-    return cast(y, x.dtype)

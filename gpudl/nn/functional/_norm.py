@@ -1,8 +1,10 @@
-"""Batch and layer normalization."""
+"""Batch, layer and RMS normalization."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from ... import shapes
 from ..._namespace.convert import cast
@@ -103,24 +105,43 @@ def layer_norm(
 ) -> Any:
     """`input` normalized over its last axes, whose extents are `normalized_shape`."""
     op = "layer_norm"
+    x, rows, n = _last_axes(op, input, normalized_shape, weight=weight, bias=bias)
+    w = _filled(x, n, 1) if weight is None else _flat(weight, n)
+    b = _filled(x, n, 0) if bias is None else _flat(bias, n)
+    y, _, _ = ops.layer_norm(rows, w, b, eps=number(op, "eps", eps))
+    return y if rows is x else reshape(y, shape=x.shape)
+
+
+def rms_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    """`input` divided by its root mean square over the last axes, whose extents are
+    `normalized_shape`, then scaled; `eps` (None: the machine epsilon of float32, of float64 for
+    float64) is added under the root."""
+    op = "rms_norm"
+    x, rows, n = _last_axes(op, input, normalized_shape, weight=weight)
+    low = float(np.finfo(accumulator(x.dtype)).eps) if eps is None else number(op, "eps", eps)
+    w = _filled(x, n, 1) if weight is None else _flat(weight, n)
+    y, _ = ops.rms_norm(rows, w, eps=low)
+    return y if rows is x else reshape(y, shape=x.shape)
+
+
+def _last_axes(op: str, input: Any, normalized_shape: Any, **given: Any) -> tuple[Any, Any, int]:
+    """The tensor, the same with its last axes of that shape as one, and the extent of that one."""
     x = real_float(op, input)
-    same_dtype(op, x, weight=weight, bias=bias)
-    shape = as_ints(
-        op, (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
-    )
+    same_dtype(op, x, **given)
+    entries = (normalized_shape,) if hasattr(normalized_shape, "__index__") else normalized_shape
+    shape = as_ints(op, entries)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(op, f"the last axes are not normalized_shape={shape}", input=x)
-    for name, value in (("weight", weight), ("bias", bias)):
+    for name, value in given.items():
         if value is not None and value.shape != shape:
             raise ShapeError(op, f"{name} has the shape {shape}", input=x, **{name: value})
     n = shapes.count(op, shape)
     if n == 0:
         raise ShapeError(op, "nothing to normalize over", input=x)
-    flat = x if len(shape) == 1 else reshape(x, shape=(*x.shape[: -len(shape)], n))
-    w = _filled(x, n, 1) if weight is None else _flat(weight, n)
-    b = _filled(x, n, 0) if bias is None else _flat(bias, n)
-    y, _, _ = ops.layer_norm(flat, w, b, eps=number(op, "eps", eps))
-    return y if len(shape) == 1 else reshape(y, shape=x.shape)
+    rows = x if len(shape) == 1 else reshape(x, shape=(*x.shape[: -len(shape)], n))
+    return x, rows, n
 
 
 def _flat(x: Any, n: int) -> Any:

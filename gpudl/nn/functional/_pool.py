@@ -8,12 +8,23 @@ from typing import Any
 import numpy as np
 
 from ... import devices
+from ...dtypes import check_kind
 from ...errors import ArgumentError, ShapeError
 from ...ops import pooling as ops
 from ...ops.matmul import linear
 from ...ops.reduce import sum_
 from ...shapes import as_int, count
-from ._check import axis_last, batched, constant, ints, placed, real_float, unbatched, undone
+from ._check import (
+    axis_last,
+    batched,
+    constant,
+    ints,
+    placed,
+    real_float,
+    tensor,
+    unbatched,
+    undone,
+)
 
 
 def _windows(
@@ -41,7 +52,9 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     op = f"max_pool{rank}d"
-    x, added = batched(op, real_float(op, input), rank)
+    x = tensor(op, input)
+    check_kind(op, x.data.dtype, "if", input=x)
+    x, added = batched(op, x, rank)
     kernel, steps, pads = _windows(op, rank, kernel_size, stride, padding)
     y, index = ops.max_pool(
         x,
@@ -64,7 +77,8 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The maximum of each window of (N, C, L); with `return_indices` also where in L it stands."""
+    """The maximum of each window of (N, C, L), floats or integers; with `return_indices` also where
+    in L it stands."""
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -77,8 +91,8 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The maximum of each window of (N, C, H, W); with `return_indices` also where in the flattened
-    plane it stands."""
+    """The maximum of each window of (N, C, H, W), floats or integers; with `return_indices` also
+    where in the flattened plane it stands."""
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -91,8 +105,8 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The maximum of each window of (N, C, D, H, W); with `return_indices` also where in the
-    flattened volume it stands."""
+    """The maximum of each window of (N, C, D, H, W), floats or integers; with `return_indices`
+    also where in the flattened volume it stands."""
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 

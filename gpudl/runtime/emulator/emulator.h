@@ -14,7 +14,7 @@
 //   fast         -O2 -fno-omit-frame-pointer
 //   checked      -O1 -DGPUDL_EMU_CHECKED -fsanitize=thread --param=tsan-instrument-func-entry-exit=0
 //                --param=tsan-distinguish-volatile=1
-//                -fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero,shift -fsanitize-recover=all
+//                -fsanitize=bounds-strict,alignment,signed-integer-overflow,integer-divide-by-zero,shift -fsanitize-recover=all
 //                (the compiler's instrumentation only: libtsan and libubsan are not linked, the callbacks are ours)
 //
 // One launch at a time in a process: the caller holds one lock around gpudl_emu_launch, whatever the library and thread,

@@ -94,7 +94,7 @@ public:
 #pragma unroll
             for (int i = 0; i < COUNT / 4; ++i) {
                 const int k = row + i * (THREADS * 4 / EXTENT);
-                fetch_quad(operand.step(k0 + k), &staged[4 * i], slice + k * ROW + column);
+                fetch_quad(operand.step(k0 + k), &waiting(4 * i), slice + k * ROW + column);
             }
         } else {
 #pragma unroll
@@ -104,7 +104,7 @@ public:
                 for (int i = 0; i < PLACES; ++i) {
                     const T* from = operand.at(places[i], step);
                     T* to = slice + (row + 8 * j) * ROW + column + i * (THREADS / 8);
-                    fetch_element(from, staged[j * PLACES + i], to);
+                    fetch_element(from, waiting(j * PLACES + i), to);
                 }
             }
         }
@@ -135,6 +135,9 @@ public:
 private:
     static constexpr int COUNT = EXTENT * BK / THREADS;
     static constexpr int PLACES = Operand::ALONG ? 1 : EXTENT * 8 / THREADS;
+
+    // The register of element i of a fetch; asynchronous copies have none, and leave this one alone.
+    GD_DEVICE T& waiting(int i) { return staged[ASYNC<T> ? 0 : i]; }
 
     template <class Step>
     GD_DEVICE void fetch_quad(const Step& step, T* registers, T* to) {

@@ -98,6 +98,17 @@ KERNEL(static_index) {
     __shared__ float s[64];
     s[t + 1] = x[t];  // BUG static_index
 }
+struct Four {
+    float v[4];
+};
+GD_DEVICE float picked(const Four& four, int i) {
+    return four.v[i];  // BUG member_index
+}
+KERNEL(member_index) {
+    HERE;
+    const Four four = {{x[t], 1, 2, 3}};
+    y[t] = picked(four, t % 5);
+}
 KERNEL(dynamic_overrun) {
     HERE;
     GPUDL_DYNAMIC_SHARED(float, s);
