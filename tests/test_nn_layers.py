@@ -387,6 +387,9 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (IndexRangeError, lambda: nn.Embedding(3, 2, padding_idx=3)),
     (NotSupportedError, lambda: nn.Embedding(3, 2, sparse=True)),
     (ShapeError, lambda: nn.Unflatten(1, (5, 2))(gd.ones(2, 12))),
+    (ArgumentError, lambda: nn.Flatten(2, 1)(gd.ones(2, 3, 4))),
+    (ShapeError, lambda: nn.ReflectionPad1d((-2, -1))(gd.ones(2, 3))),
+    (ShapeError, lambda: nn.CircularPad1d((-2, 2))(gd.ones(2, 3))),
     (IndexRangeError, lambda: nn.Flatten(3)(gd.ones(2, 2))),
     *[
         (ShapeError, loss(name, (4, 1), (4,)))
@@ -425,7 +428,6 @@ WRONG: list[tuple[type[GpudlError], Any]] = [
     (ShapeError, lambda: F.pad(gd.ones(2), (1,))),
     (ArgumentError, lambda: F.pad(gd.ones(2), (1, 1), "mirror")),
     (ShapeError, lambda: F.pad(gd.ones(2), (-2, -2))),
-    (NotSupportedError, lambda: F.pad(gd.ones(4), (-1, 0), "circular")),
     (ArgumentError, lambda: nn.init.calculate_gain("sine")),
     (ArgumentError, lambda: nn.init.kaiming_normal_(gd.ones(2, 2), mode="fan")),
     (ShapeError, lambda: nn.init.xavier_uniform_(gd.ones(2))),

@@ -1,5 +1,5 @@
-"""Layers with drawn arguments, built and run in gpudl and in PyTorch, and the comparison of all that
-comes out: outputs, gradients of inputs and parameters, buffers, names of the state, errors.
+"""Layers with drawn arguments, built and run in gpudl and in PyTorch, and the comparison of all
+that comes out: outputs, gradients of inputs and parameters, buffers, names of the state, errors.
 
 Values are drawn as float32, so that both dtypes see the same numbers.
 """
@@ -232,7 +232,7 @@ def check(name: str, case: Case, seed: int, looser: Callable[[str], float]) -> l
     try:
         layer, values = built(exact, name, case, seed)
         want = exact.run(layer, case, seed)
-    except Exception as error:  # noqa: BLE001 - whatever PyTorch refuses
+    except Exception as error:
         _refused(name, case, seed, error)
         return ["raises"]
     outcomes = []
@@ -248,7 +248,7 @@ def check(name: str, case: Case, seed: int, looser: Callable[[str], float]) -> l
         mine.load_state_dict({k: ours.tensor(v) for k, v in values.items()})
         actual = ours.run(mine, case, seed)
         _same_state(mine, layer)
-        outcomes.append(_compare(actual, expected, want, case, looser(dtype)))
+        outcomes.append(compare(actual, expected, want, case, looser(dtype)))
     return outcomes
 
 
@@ -268,7 +268,7 @@ def _same_state(ours: Any, theirs: Any) -> None:
     assert list(a.items()) == list(b.items()), f"state {a}, PyTorch's {b}"
 
 
-def _compare(
+def compare(
     actual: dict[str, Any], expected: dict[str, Any], want: dict[str, Any], case: Case, limit: float
 ) -> str:
     assert list(actual) == list(expected)

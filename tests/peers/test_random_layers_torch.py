@@ -1,4 +1,4 @@
-"""Every layer of `gd.nn` against PyTorch with arguments and inputs from a seeded generator: outputs,
+"""Every layer of `gd.nn` against PyTorch, arguments and inputs from a seeded generator: outputs,
 gradients of inputs and parameters, buffers, names of the state, in float32 and float64; what
 PyTorch refuses is refused.
 
@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="compares with PyTorch's CPU wheel")
 from draw_images import IMAGES  # noqa: E402 - these need PyTorch
 from draw_losses import LOSSES  # noqa: E402
 from draw_sequences import SEQUENCES  # noqa: E402
-from random_layers import Draw, check  # noqa: E402
+from random_layers import Case, Draw, Side, built, check, compare  # noqa: E402
 
 import gpudl as gd  # noqa: E402
 from gpudl import tolerances  # noqa: E402
@@ -86,3 +86,47 @@ def test_layer_in_many_configurations(name, count):
     outcomes = tried(name, range(1000, 1000 + MANY))
     assert outcomes["equal"] > 0
     say(count, outcomes, MANY)
+
+
+# ----- noise: PyTorch's masks, put into ours -----
+DROPOUTS = {
+    "Dropout": (0.4,), "Dropout1d": (0.4,), "Dropout2d": (0.4,), "Dropout3d": (0.4,),
+    "LSTM": (5, 4), "GRU": (5, 4), "RNN": (5, 4),
+    "MultiheadAttention": (6, 2), "TransformerEncoderLayer": (6, 2, 8),
+    "TransformerDecoderLayer": (6, 2, 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_dropout_with_the_masks_of_pytorch(name, monkeypatch, count):
+    """PyTorch draws its masks in the order of its calls, so its generator gives ours the same."""
+    for seed in range(4):
+        d = Draw(seed)
+        shape = (3, 2, 5) if name in ("LSTM", "GRU", "RNN") else (3, 2, 6)
+        if name.startswith("Dropout"):
+            shape = (3, 4, *d.shape(int(name[-2]) if name[-1] == "d" else d.pick(0, 1, 2)))
+        number = {"MultiheadAttention": 3, "TransformerDecoderLayer": 2}.get(name, 1)
+        case = Case(DROPOUTS[name], {}, tuple(d.normal(*shape) for _ in range(number)))
+        if not name.startswith("Dropout"):
+            layers = {"num_layers": 3} if name in ("LSTM", "GRU", "RNN") else {}
+            case.options = {"dropout": 0.3, **layers}
+        theirs, ours = Side(torch, "float64"), Side(gd, "float64")
+        layer, values = built(theirs, name, case, seed)
+        mine = ours.build(name, case.args, case.options)
+        mine.load_state_dict({k: ours.tensor(v) for k, v in values.items()})
+        torch.manual_seed(seed)
+        want = theirs.run(layer, case, seed)
+        drawn = []
+
+        def masked(op, x, p, training, shape, drawn=drawn):
+            if not training or not p:
+                return x
+            mask = torch.nn.functional.dropout(torch.ones(shape, dtype=torch.float64), p)
+            drawn.append(mask)
+            return x * gd.asarray(mask.numpy())
+
+        monkeypatch.setattr("gpudl.nn.functional._dropout._dropped", masked)
+        torch.manual_seed(seed)
+        compare(ours.run(mine, case, seed), want, want, case, 1e-10)
+        assert any((m == 0).any() for m in drawn)
+    count("layers with PyTorch's masks", 4, 4)
